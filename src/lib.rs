@@ -1,0 +1,3 @@
+//! flowgate: three Huawei-Cloud-compatible "start a workflow" APIs behind any serverless gateway.
+
+pub mod clock;
