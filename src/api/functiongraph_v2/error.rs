@@ -1,0 +1,98 @@
+//! How FunctionGraph v2 refuses. The vendor prints three codes for starting a flow; the FSS codes are of its general table,
+//! and those that mirror a status it has no row for (405, 501) follow its pattern.
+
+use http::StatusCode;
+use http::header::{ALLOW, HeaderValue, RETRY_AFTER};
+
+use crate::api::refusal::{Refusal, chain};
+use crate::api::{Fault, Reply, Request, error_body};
+use crate::auth;
+
+/// A refusal of this API.
+#[derive(Debug, thiserror::Error)]
+pub(in crate::api) enum Error {
+    /// A parameter breaks its rule; the text names it.
+    #[error("{0}")]
+    Invalid(String),
+    #[error(transparent)]
+    Common(#[from] Refusal),
+}
+
+impl Error {
+    /// Writes the refusal down.
+    pub(in crate::api) fn render(&self, request: &Request) -> Reply {
+        let (status, code) = self.status_and_code();
+        let reply = error_body::reply(status, code, &self.message(), request);
+        let reply = Reply { cause: Some(chain(self)), ..reply };
+        match self {
+            Self::Common(Refusal::MethodNotAllowed { allow }) => reply.header(ALLOW, HeaderValue::from_static(allow)),
+            _ if status == StatusCode::SERVICE_UNAVAILABLE || status == StatusCode::TOO_MANY_REQUESTS => {
+                reply.header(RETRY_AFTER, HeaderValue::from_static("1"))
+            }
+            _ => reply,
+        }
+    }
+
+    fn status_and_code(&self) -> (StatusCode, &'static str) {
+        let Self::Common(refusal) = self else {
+            return (StatusCode::BAD_REQUEST, "FGS.3002");
+        };
+        match refusal {
+            Refusal::Undeliverable(Fault::BodyTooLarge) | Refusal::InputTooLarge => {
+                (StatusCode::PAYLOAD_TOO_LARGE, "FSS.0413")
+            }
+            Refusal::Undeliverable(
+                Fault::BodyNotBase64 | Fault::BodyIncomplete | Fault::Host | Fault::ForwardedProto | Fault::Query,
+            ) => (StatusCode::BAD_REQUEST, "FGS.3002"),
+            // The vendor's API gateway stands in front and answers these.
+            Refusal::Unauthenticated(auth::Error::Unavailable) => (StatusCode::SERVICE_UNAVAILABLE, "FSS.0503"),
+            Refusal::Unauthenticated(_) => (StatusCode::UNAUTHORIZED, "APIGW.0301"),
+            Refusal::ForeignProject | Refusal::OperationNotAllowed => (StatusCode::FORBIDDEN, "APIGW.0302"),
+            Refusal::UnknownPath => (StatusCode::NOT_FOUND, "FSS.0404"),
+            Refusal::MethodNotAllowed { .. } => (StatusCode::METHOD_NOT_ALLOWED, "FSS.0405"),
+            Refusal::NotServed => (StatusCode::NOT_IMPLEMENTED, "FSS.0501"),
+            Refusal::WorkflowNotFound => (StatusCode::NOT_FOUND, "FGS.5002"),
+            Refusal::Conflict => (StatusCode::CONFLICT, "FSS.0409"),
+            Refusal::Throttled(_) => (StatusCode::TOO_MANY_REQUESTS, "FSS.0429"),
+            Refusal::Unavailable(_) => (StatusCode::SERVICE_UNAVAILABLE, "FSS.0503"),
+            Refusal::Internal(_) | Refusal::Panicked => (StatusCode::INTERNAL_SERVER_ERROR, "FGS.3002"),
+        }
+    }
+
+    /// What the caller reads. Sentences with a capital and a full stop are the vendor's.
+    fn message(&self) -> String {
+        let refusal = match self {
+            Self::Invalid(problem) => return format!("Invalid parameters. {problem}"),
+            Self::Common(refusal) => refusal,
+        };
+        match refusal {
+            Refusal::Undeliverable(Fault::BodyTooLarge) | Refusal::InputTooLarge => {
+                "The request body is too large.".to_owned()
+            }
+            Refusal::Undeliverable(fault) => format!("Invalid parameters. {}", fault.message()),
+            Refusal::Unauthenticated(auth::Error::Unavailable) => "Service unavailable.".to_owned(),
+            Refusal::Unauthenticated(error) => format!("Incorrect IAM authentication information: {error}"),
+            Refusal::ForeignProject => {
+                "The IAM user is not authorized to access the API. project_id is not the project of the credentials"
+                    .to_owned()
+            }
+            Refusal::OperationNotAllowed => {
+                "The IAM user is not authorized to access the API. the credentials do not allow this operation"
+                    .to_owned()
+            }
+            Refusal::UnknownPath => "The specified resource was not found.".to_owned(),
+            Refusal::MethodNotAllowed { allow } => format!("Method not allowed. the path takes only {allow}"),
+            Refusal::NotServed => "Not implemented. this operation is not served here".to_owned(),
+            Refusal::WorkflowNotFound => "Function flow not found.".to_owned(),
+            Refusal::Conflict => {
+                "The specified resource already exists. the key belongs to an execution that a different request started"
+                    .to_owned()
+            }
+            Refusal::Throttled(_) => "Too many requests.".to_owned(),
+            Refusal::Unavailable(_) => {
+                "Service unavailable. repeating is safe with X-WorkflowRun-ID or Idempotency-Key".to_owned()
+            }
+            Refusal::Internal(_) | Refusal::Panicked => "Internal Error.".to_owned(),
+        }
+    }
+}

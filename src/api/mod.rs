@@ -1,0 +1,215 @@
+//! The APIs: which one owns a call, and the pipeline every call goes through.
+//!
+//! claim the path, check what the gateway delivered, authenticate over the untouched request, route, run, render. The order
+//! of refusals is the same everywhere, and every refusal is written in the dialect of the API that owns the path.
+
+mod error_body;
+mod functiongraph_v1;
+mod functiongraph_v2;
+mod obs;
+mod path;
+mod refusal;
+mod request;
+mod start;
+mod urn;
+
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::time::Instant;
+
+use bytes::Bytes;
+use futures_util::FutureExt;
+use http::header::{CONTENT_TYPE, HeaderName, HeaderValue};
+use http::{Response, StatusCode};
+use serde::Serialize;
+
+use crate::auth::{Authenticator, Family, Incoming, Principal};
+use crate::clock::Clock;
+use crate::execution::Executions;
+use crate::workflow::Workflows;
+
+use refusal::Refusal;
+pub use request::{Fault, MAX_BODY_BYTES, Request, RequestId};
+
+/// The header in which every answer carries its request id. The FunctionGraph SDKs read it; the OBS SDK reads its own.
+const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// An API this program serves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Api {
+    Obs,
+    FunctionGraphV1,
+    FunctionGraphV2,
+}
+
+impl Api {
+    /// Which API owns a path; `None` for a path of none.
+    fn claim(request: &Request) -> Option<Self> {
+        let segments = path::segments(&request.path);
+        match segments.as_slice() {
+            ["v1.0", _, resource, ..] if functiongraph_v1::claims(resource) => Some(Self::FunctionGraphV1),
+            ["v2", _, "fgs", ..] => Some(Self::FunctionGraphV2),
+            ["v2", resource, ..] if obs::claims(resource) => Some(Self::Obs),
+            _ if obs::is_trigger_policy(request) => Some(Self::Obs),
+            _ => None,
+        }
+    }
+
+    /// The name in logs.
+    fn name(self) -> &'static str {
+        match self {
+            Self::Obs => "obs",
+            Self::FunctionGraphV1 => "functiongraph_v1",
+            Self::FunctionGraphV2 => "functiongraph_v2",
+        }
+    }
+}
+
+/// The three APIs over the domain.
+#[derive(Clone)]
+pub struct Apis {
+    authenticator: Arc<Authenticator>,
+    executions: Executions,
+    workflows: Arc<Workflows>,
+    clock: Arc<dyn Clock>,
+    /// The region that URNs in answers carry.
+    region: Arc<str>,
+}
+
+impl Apis {
+    /// Puts the APIs on top of the domain.
+    pub fn new(
+        authenticator: Authenticator,
+        executions: Executions,
+        workflows: Workflows,
+        clock: Arc<dyn Clock>,
+        region: &str,
+    ) -> Self {
+        Self {
+            authenticator: Arc::new(authenticator),
+            executions,
+            workflows: Arc::new(workflows),
+            clock,
+            region: region.into(),
+        }
+    }
+
+    /// Answers one call, whatever it is: a failure, a panic included, is an answer too. Logs one line about it.
+    pub async fn answer(&self, request: Request) -> Response<Bytes> {
+        let begun = Instant::now();
+        let api = Api::claim(&request);
+        let served = AssertUnwindSafe(self.serve(api, &request)).catch_unwind().await;
+        let mut reply = served.unwrap_or_else(|_| match api {
+            None => error_body::unknown_api(&request),
+            Some(api) => refuse(api, &request, Refusal::Panicked),
+        });
+        let id = HeaderValue::from_str(&request.id.lower()).expect("hex digits are a header value");
+        reply.response.headers_mut().entry(X_REQUEST_ID).or_insert(id);
+        reply.log(api, &request, begun);
+        reply.response
+    }
+
+    /// Whether the storage behind the APIs can be reached.
+    pub async fn ready(&self) -> bool {
+        match self.executions.ready().await {
+            Ok(()) => true,
+            Err(error) => {
+                tracing::warn!(error = %refusal::chain(&error), "the storage cannot be reached");
+                false
+            }
+        }
+    }
+
+    async fn serve(&self, api: Option<Api>, request: &Request) -> Reply {
+        match api {
+            Some(Api::Obs) => obs::serve(self, request).await,
+            Some(Api::FunctionGraphV1) => functiongraph_v1::serve(self, request).await,
+            Some(Api::FunctionGraphV2) => functiongraph_v2::serve(self, request).await,
+            None => error_body::unknown_api(request),
+        }
+    }
+
+    /// The first checks of every API: what arrived is whole, and its signature proves who sent it.
+    async fn admit(&self, family: Family, request: &Request) -> Result<Principal, Refusal> {
+        if let Some(fault) = request.fault {
+            return Err(Refusal::Undeliverable(fault));
+        }
+        let incoming = Incoming {
+            method: &request.method,
+            path: &request.signed_path,
+            query: &request.query,
+            headers: &request.headers,
+            body: &request.body,
+        };
+        Ok(self.authenticator.authenticate(family, &incoming).await?)
+    }
+}
+
+fn refuse(api: Api, request: &Request, refusal: Refusal) -> Reply {
+    match api {
+        Api::Obs => obs::Error::from(refusal).render(request),
+        Api::FunctionGraphV1 => functiongraph_v1::Error::from(refusal).render(request),
+        Api::FunctionGraphV2 => functiongraph_v2::Error::from(refusal).render(request),
+    }
+}
+
+/// An answer, with what the log says of it.
+struct Reply {
+    response: Response<Bytes>,
+    /// The operation's name; empty when none was recognised.
+    operation: &'static str,
+    /// The vendor's error code; empty on success.
+    code: &'static str,
+    /// The execution the call was about.
+    execution: Option<String>,
+    /// What the log needs and the caller must not read: the whole chain of a failure.
+    cause: Option<String>,
+}
+
+impl Reply {
+    /// A success with a JSON body.
+    fn json(body: &impl Serialize) -> Self {
+        let text = serde_json::to_vec(body).expect("an answer of strings is writable");
+        Self::new(StatusCode::OK, HeaderValue::from_static("application/json"), text)
+    }
+
+    fn new(status: StatusCode, content_type: HeaderValue, body: Vec<u8>) -> Self {
+        let mut response = Response::new(Bytes::from(body));
+        *response.status_mut() = status;
+        response.headers_mut().insert(CONTENT_TYPE, content_type);
+        Self { response, operation: "", code: "", execution: None, cause: None }
+    }
+
+    fn header(mut self, name: HeaderName, value: HeaderValue) -> Self {
+        self.response.headers_mut().insert(name, value);
+        self
+    }
+
+    /// One line per call; 5xx louder than 4xx. Neither bodies nor credentials.
+    fn log(&self, api: Option<Api>, request: &Request, begun: Instant) {
+        macro_rules! line {
+            ($level:ident) => {
+                tracing::$level!(
+                    api = api.map_or("none", Api::name),
+                    operation = self.operation,
+                    status = self.response.status().as_u16(),
+                    code = self.code,
+                    duration_ms = begun.elapsed().as_secs_f64() * 1000.0,
+                    request_id = %request.id.lower(),
+                    gateway_request_id = request.gateway_id.as_deref().unwrap_or_default(),
+                    execution = self.execution.as_deref().unwrap_or_default(),
+                    cause = self.cause.as_deref().unwrap_or_default(),
+                    "call answered"
+                )
+            };
+        }
+        let status = self.response.status();
+        if status.is_server_error() {
+            line!(error);
+        } else if status.is_client_error() {
+            line!(warn);
+        } else {
+            line!(info);
+        }
+    }
+}

@@ -1,0 +1,89 @@
+//! The OBS workflow API ("Data+"), `/v2/workflows/...`: one operation served, the others known by name.
+
+mod error;
+mod start;
+
+use http::Method;
+use http::header::{HeaderName, HeaderValue};
+
+use super::refusal::Refusal;
+use super::{Apis, Reply, Request, X_REQUEST_ID, path};
+use crate::auth::Family;
+
+pub(super) use error::Error;
+
+/// The header the OBS SDK takes the request id from; it never reads `X-Request-ID`.
+const X_OBS_REQUEST_ID: HeaderName = HeaderName::from_static("x-obs-request-id");
+
+/// The query parameter that makes a bucket's path one of this API.
+const TRIGGER_POLICY: &str = "obsworkflowtriggerpolicy";
+
+/// Whether a path `/v2/<resource>...` is of this API.
+pub(super) fn claims(resource: &str) -> bool {
+    matches!(
+        resource,
+        "workflows" | "workflowexecutions" | "workflow-authorization" | "actiontemplates" | "workflowtemplates"
+    )
+}
+
+/// Whether a call is about a bucket's workflow triggers.
+pub(super) fn is_trigger_policy(request: &Request) -> bool {
+    request.has_query(TRIGGER_POLICY)
+}
+
+/// What a call asks for.
+enum Operation<'a> {
+    /// Start a workflow, named by the segment of the path.
+    Start { graph_name: &'a str },
+}
+
+impl<'a> Operation<'a> {
+    fn route(request: &'a Request) -> Result<Self, Refusal> {
+        let segments = path::segments(&request.path);
+        match (segments.as_slice(), &request.method) {
+            // A POST with one of these parameters creates a workflow.
+            (["v2", "workflows", _], &Method::POST)
+                if request.has_query("x-workflow-create") || request.has_query("x-workflow-template-name") =>
+            {
+                Err(Refusal::NotServed)
+            }
+            (["v2", "workflows", graph_name], &Method::POST) => Ok(Self::Start { graph_name }),
+            (["v2", "workflows", _], &Method::GET | &Method::PUT | &Method::DELETE) => Err(Refusal::NotServed),
+            (["v2", "workflows", _], _) => Err(Refusal::MethodNotAllowed { allow: "GET, POST, PUT, DELETE" }),
+            (["v2", "workflowexecutions"], &Method::GET) => Err(Refusal::NotServed),
+            (["v2", "workflowexecutions"], _) => Err(Refusal::MethodNotAllowed { allow: "GET" }),
+            (["v2", "workflowexecutions", _], &Method::GET | &Method::PUT) => Err(Refusal::NotServed),
+            (["v2", "workflowexecutions", _], _) => Err(Refusal::MethodNotAllowed { allow: "GET, PUT" }),
+            (["v2", "workflow-authorization"], &Method::GET | &Method::POST) => Err(Refusal::NotServed),
+            (["v2", "workflow-authorization"], _) => Err(Refusal::MethodNotAllowed { allow: "GET, POST" }),
+            (["v2", "actiontemplates", _], &Method::GET) => Err(Refusal::NotServed),
+            (["v2", "actiontemplates", _], _) => Err(Refusal::MethodNotAllowed { allow: "GET" }),
+            (["v2", "workflowtemplates", _], &Method::GET | &Method::POST | &Method::DELETE) => Err(Refusal::NotServed),
+            (["v2", "workflowtemplates", _], _) => Err(Refusal::MethodNotAllowed { allow: "GET, POST, DELETE" }),
+            (_, &Method::GET | &Method::PUT | &Method::DELETE) if is_trigger_policy(request) => {
+                Err(Refusal::NotServed)
+            }
+            (_, _) if is_trigger_policy(request) => Err(Refusal::MethodNotAllowed { allow: "GET, PUT, DELETE" }),
+            _ => Err(Refusal::UnknownPath),
+        }
+    }
+}
+
+/// Answers a call in the dialect of OBS, errors included.
+pub(super) async fn serve(apis: &Apis, request: &Request) -> Reply {
+    let routed = Operation::route(request);
+    let operation = match &routed {
+        Ok(Operation::Start { .. }) => super::start::OPERATION,
+        Err(_) => "",
+    };
+    let reply = run(apis, request, routed).await.unwrap_or_else(|error| error.render(request));
+    let id = HeaderValue::from_str(&request.id.upper()).expect("hex digits are a header value");
+    Reply { operation, ..reply.header(X_REQUEST_ID, id.clone()).header(X_OBS_REQUEST_ID, id) }
+}
+
+async fn run(apis: &Apis, request: &Request, routed: Result<Operation<'_>, Refusal>) -> Result<Reply, Error> {
+    let principal = apis.admit(Family::Obs, request).await?;
+    match routed? {
+        Operation::Start { graph_name } => start::run(apis, request, &principal, graph_name).await,
+    }
+}

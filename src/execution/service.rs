@@ -1,0 +1,174 @@
+//! Starting an execution, once per key.
+
+use std::sync::Arc;
+
+use uuid::Uuid;
+
+use super::{Created, Execution, ExecutionKey, ExecutionName, ExecutionStore, Fingerprint, Ids, Origin, Status};
+use crate::clock::Clock;
+use crate::json::JsonText;
+use crate::workflow::{StoreError, Workflow};
+
+/// Most bytes of input an execution may have: what the engine accepts (256 KiB).
+pub const MAX_INPUT_BYTES: usize = 256 * 1024;
+
+const SECONDS_PER_DAY: i64 = 86_400;
+
+/// What an API hands over once a start request passed every check of its own.
+#[derive(Debug, Clone)]
+pub struct Start {
+    /// The workflow to run.
+    pub workflow: Arc<Workflow>,
+    /// What the start is known by.
+    pub key: StartKey,
+    /// What the engine gets.
+    pub input: JsonText,
+    /// `headers` of a FunctionGraph v2 start.
+    pub headers: Option<JsonText>,
+    /// Whether outputs are merged over the next input.
+    pub merge_parameters: bool,
+    /// `X-Create-Time` of a FunctionGraph v2 start.
+    pub create_date: Option<String>,
+    /// The API the start came through.
+    pub origin: Origin,
+    /// The principal's name.
+    pub started_by: String,
+    /// The principal's domain.
+    pub domain_id: String,
+    /// The request's id.
+    pub request_id: String,
+    /// The request's trace header.
+    pub trace: Option<String>,
+}
+
+/// What makes a start unique within its workflow.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum StartKey {
+    /// The caller named the execution.
+    Name(ExecutionName),
+    /// The caller sent an `Idempotency-Key`: the name follows from it, so that one conditional write decides here too.
+    Idempotency(String),
+    /// The caller named nothing: each call is a new execution.
+    None,
+}
+
+/// A start that was accepted, now or before.
+#[derive(Debug, Clone)]
+pub struct Started {
+    /// The record, as it was first written.
+    pub execution: Execution,
+    /// Whether an earlier request had started it already.
+    pub replayed: bool,
+}
+
+/// Why a start was not accepted.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The key belongs to an execution that a different request started.
+    #[error("execution `{name}` was started by a different request")]
+    Conflict {
+        /// The name that is taken.
+        name: ExecutionName,
+    },
+    /// The input is larger than the engine accepts.
+    #[error("the input has {bytes} bytes, at most {MAX_INPUT_BYTES} are accepted")]
+    InputTooLarge {
+        /// The size it has.
+        bytes: usize,
+    },
+    /// The storage refused or failed.
+    #[error("the execution could not be recorded")]
+    Store(#[from] StoreError),
+}
+
+/// The executions: starts them and keeps their records.
+#[derive(Clone)]
+pub struct Executions {
+    store: Arc<dyn ExecutionStore>,
+    clock: Arc<dyn Clock>,
+    ids: Arc<dyn Ids>,
+    retention_days: u32,
+}
+
+impl Executions {
+    /// Puts the domain on top of its ports. A record is kept for `retention_days` after its last change.
+    pub fn new(
+        store: Arc<dyn ExecutionStore>,
+        clock: Arc<dyn Clock>,
+        ids: Arc<dyn Ids>,
+        retention_days: u32,
+    ) -> Self {
+        Self { store, clock, ids, retention_days }
+    }
+
+    /// Starts an execution, or finds the one that the same request started before. When this returns, the record is
+    /// durable; the first answer's values are in it.
+    ///
+    /// # Errors
+    /// [`Error::Conflict`] when the key belongs to a different request. After [`Error::Store`] the start may or may not
+    /// have been recorded; repeating it under a key of the caller's own is safe.
+    pub async fn start(&self, start: Start) -> Result<Started, Error> {
+        let bytes = start.input.as_str().len();
+        if bytes > MAX_INPUT_BYTES {
+            return Err(Error::InputTooLarge { bytes });
+        }
+        let execution = self.new_execution(start);
+        match self.store.create(&execution, execution.started_at).await? {
+            Created::New => Ok(Started { execution, replayed: false }),
+            Created::Exists(first) if first.fingerprint == execution.fingerprint => {
+                Ok(Started { execution: *first, replayed: true })
+            }
+            Created::Exists(first) => Err(Error::Conflict { name: first.key.name }),
+        }
+    }
+
+    /// Whether the storage can be reached.
+    ///
+    /// # Errors
+    /// What the storage said.
+    pub async fn ready(&self) -> Result<(), StoreError> {
+        self.store.ping().await
+    }
+
+    fn new_execution(&self, start: Start) -> Execution {
+        let now = self.clock.now();
+        let workflow = &start.workflow;
+        Execution {
+            fingerprint: Fingerprint::of(workflow.id, &start.input, start.headers.as_ref(), start.merge_parameters),
+            key: ExecutionKey {
+                project_id: workflow.project_id.clone(),
+                workflow_id: workflow.id,
+                name: self.name_for(&start),
+            },
+            workflow_name: workflow.name.as_str().to_owned(),
+            domain_id: start.domain_id,
+            origin: start.origin,
+            status: Status::Scheduled,
+            input: start.input,
+            headers: start.headers,
+            merge_parameters: start.merge_parameters,
+            create_date: start.create_date,
+            nonce: self.ids.random(),
+            started_by: start.started_by,
+            request_id: start.request_id,
+            trace: start.trace,
+            started_at: now,
+            updated_at: now,
+            expires_at: now.plus_seconds(i64::from(self.retention_days) * SECONDS_PER_DAY),
+        }
+    }
+
+    fn name_for(&self, start: &Start) -> ExecutionName {
+        let id = match &start.key {
+            StartKey::Name(name) => return name.clone(),
+            StartKey::Idempotency(key) => Uuid::new_v5(&start.workflow.id, key.as_bytes()),
+            StartKey::None => self.ids.random(),
+        };
+        // The forms of the vendor's samples: a v2 execution id is a UUID with hyphens, an OBS execution name is hex.
+        let text = match start.origin {
+            Origin::Obs => id.simple().to_string(),
+            Origin::FunctionGraphV1 | Origin::FunctionGraphV2 => id.hyphenated().to_string(),
+        };
+        ExecutionName::parse(&text).expect("hex digits and hyphens are allowed in a name")
+    }
+}

@@ -1,0 +1,53 @@
+//! The Lambda function: events of every HTTP front end in, their answers out.
+
+mod answer;
+mod event;
+
+use std::convert::Infallible;
+use std::sync::Arc;
+
+use lambda_http::lambda_runtime::{self, Error, LambdaEvent, service_fn};
+
+use crate::api::Apis;
+
+pub use answer::Answer;
+pub use event::{Event, FrontEnd};
+
+/// What the function needs to turn an event into a call.
+#[derive(Clone)]
+pub struct Function {
+    apis: Apis,
+    base_path: Arc<str>,
+}
+
+impl Function {
+    /// Serves `apis`. `base_path` is what a custom domain's mapping puts before the APIs' paths: `/base`, or empty.
+    pub fn new(apis: Apis, base_path: &str) -> Self {
+        Self { apis, base_path: base_path.into() }
+    }
+
+    /// Answers one invocation. It cannot fail: every failure is an answer in the caller's dialect.
+    pub async fn invoke(&self, event: LambdaEvent<Event>) -> Result<Answer, Infallible> {
+        let LambdaEvent { payload, context, .. } = event;
+        let front_end = payload.front_end();
+        let request = payload.into_request(&self.base_path, &context.request_id, context.xray_trace_id.as_deref());
+        let response = self.apis.answer(request).await;
+        Ok(Answer::new(front_end, response))
+    }
+}
+
+/// Runs the function until the Runtime API goes away or the process is told to end.
+///
+/// # Errors
+/// The Runtime API could not be reached.
+pub async fn run(function: Function) -> Result<(), Error> {
+    let handler = service_fn(move |event: LambdaEvent<Event>| {
+        let function = function.clone();
+        async move { function.invoke(event).await }
+    });
+    tokio::select! {
+        // On managed instances the same process takes several invocations at once; elsewhere this is one after the other.
+        ended = lambda_runtime::run_concurrent(handler) => ended,
+        () = super::http::told_to_end() => Ok(()),
+    }
+}
