@@ -1,3 +1,4 @@
 //! flowgate: three Huawei-Cloud-compatible "start a workflow" APIs behind any serverless gateway.
 
 pub mod clock;
+pub mod workflow;
