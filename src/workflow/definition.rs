@@ -111,7 +111,7 @@ impl Definition {
         &self.parameters
     }
 
-    /// The whole definition as canonical JSON: no white space, members sorted by name, numbers as they were written.
+    /// The whole definition as canonical JSON: no white space, members sorted by name, no number rounded.
     pub fn text(&self) -> &str {
         &self.text
     }
@@ -251,3 +251,6 @@ fn listed(problems: &[Problem]) -> String {
     }
     lines.join("; ")
 }
+
+#[cfg(test)]
+mod tests;
