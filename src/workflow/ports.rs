@@ -1,0 +1,52 @@
+//! What this room asks of storage.
+
+use std::error::Error;
+
+use async_trait::async_trait;
+use uuid::Uuid;
+
+use super::{Workflow, WorkflowName};
+
+/// Keeps workflows.
+///
+/// Every method sees the workflows of one project only. A read sees every save that ended before it began.
+#[async_trait]
+pub trait WorkflowStore: Send + Sync {
+    /// Reads a workflow by its id; `None` if the project has none of that id.
+    async fn find_by_id(&self, project_id: &str, id: Uuid) -> Result<Option<Workflow>, StoreError>;
+
+    /// Reads a workflow by its name; `None` if the project has none of that name.
+    async fn find_by_name(&self, project_id: &str, name: &WorkflowName) -> Result<Option<Workflow>, StoreError>;
+
+    /// Writes a workflow under its id and its name in one transaction, over what its id held before.
+    ///
+    /// MUST fail with [`StoreError::NameTaken`], and write nothing, if the name belongs to another id of the project.
+    async fn save(&self, workflow: &Workflow) -> Result<(), StoreError>;
+}
+
+/// Why storage could not do what it was asked.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// The name belongs to another workflow of the project.
+    #[error("the workflow's name belongs to another workflow of the project")]
+    NameTaken,
+    /// The storage is asked too much; nothing was written.
+    #[error("the workflow storage takes no more requests for now")]
+    Throttled(#[source] Box<dyn Error + Send + Sync>),
+    /// The storage gave no usable answer; a write may or may not have happened.
+    #[error("the workflow storage is unavailable")]
+    Unavailable(#[source] Box<dyn Error + Send + Sync>),
+    /// What is stored is no workflow. The text says what is wrong with it, naming the attribute.
+    #[error("a stored workflow is damaged: {0}")]
+    Corrupt(String),
+}
+
+impl StoreError {
+    /// Whether the same call may succeed a little later.
+    pub fn retryable(&self) -> bool {
+        match self {
+            Self::Throttled(_) | Self::Unavailable(_) => true,
+            Self::NameTaken | Self::Corrupt(_) => false,
+        }
+    }
+}
