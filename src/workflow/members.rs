@@ -202,7 +202,7 @@ fn note(problems: &Problems, path: String, rule: String) {
 /// A range of counts in words.
 fn span(range: &RangeInclusive<usize>) -> String {
     if *range.end() == usize::MAX {
-        format!("at least {}", range.start())
+        format!("{} or more", range.start())
     } else {
         format!("{} to {}", range.start(), range.end())
     }

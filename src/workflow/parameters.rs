@@ -281,3 +281,6 @@ fn is_whole_number(value: &Value) -> bool {
     let Value::Number(number) = value else { return false };
     !number.to_string().contains(['.', 'e', 'E'])
 }
+
+#[cfg(test)]
+mod tests;

@@ -329,10 +329,7 @@ fn a_definition_of_65536_bytes_is_taken_and_one_byte_more_refused() {
     let filled = |bytes: usize| with("/constants", json!({"filler": "x".repeat(bytes - empty)}));
 
     assert_eq!(assert_taken(&filled(65_536)).text().len(), 65_536);
-    assert_refused(
-        &filled(65_537),
-        "the definition must be at most 65536 bytes of JSON without white space, not 65537",
-    );
+    assert_refused(&filled(65_537), "the definition must be at most 65536 bytes without white space, not 65537");
 
     let indented = format!("{}{}", " ".repeat(1000), filled(65_536));
     assert!(Definition::parse(&indented).is_ok(), "white space does not count");
