@@ -12,9 +12,9 @@ use std::path::PathBuf;
 
 use serde_json::Value;
 
-use super::members::{Field, Object, Problem, Problems};
+use super::members::{Field, Object, Problem, Problems, distinct_texts};
 use super::parameters::declared_parameters;
-use super::states::{References, check_states, distinct_names};
+use super::states::{References, check_states};
 use super::{Parameter, WorkflowName};
 
 /// How many problems a message lists; a document of another kind altogether breaks a rule in every line.
@@ -191,7 +191,7 @@ fn check_functions<'a>(functions: &Field<'a>) -> HashSet<&'a str> {
             metadata.object();
         }
     }
-    distinct_names(&names)
+    distinct_texts(&names)
 }
 
 fn check_retries<'a>(retries: &Field<'a>) -> HashSet<&'a str> {
@@ -208,7 +208,7 @@ fn check_retries<'a>(retries: &Field<'a>) -> HashSet<&'a str> {
             attempts.whole_number(1..=8);
         }
     }
-    distinct_names(&names)
+    distinct_texts(&names)
 }
 
 fn check_triggers(triggers: &Field<'_>) {

@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use super::members::{Field, Object, quoted};
+use super::members::{Field, Object, distinct_texts, quoted};
 
 /// What states may refer to besides each other.
 pub(super) struct References<'a> {
@@ -31,7 +31,7 @@ pub(super) fn check_states<'a>(states: &Field<'a>, start: Option<&Field<'a>>, re
     for id in &ids {
         id.text(0..=64);
     }
-    let existing = distinct_names(&ids);
+    let existing = distinct_texts(&ids);
 
     let next: Vec<Vec<&str>> = states.iter().map(|state| check_state(state, &existing, references)).collect();
     let Some((start, start_id)) = start.and_then(|start| Some((start, start.value().as_str()?))) else { return };
@@ -44,18 +44,6 @@ pub(super) fn check_states<'a>(states: &Field<'a>, start: Option<&Field<'a>>, re
         let transitions = order.iter().copied().zip(next).collect();
         check_graph(&fields, &order, start_id, &transitions);
     }
-}
-
-/// The names in `fields`, noting each that another field has already.
-pub(super) fn distinct_names<'a>(fields: &[Field<'a>]) -> HashSet<&'a str> {
-    let mut first = HashMap::new();
-    for field in fields {
-        let Some(name) = field.value().as_str() else { continue };
-        if let Some(taken_by) = first.insert(name, field) {
-            field.breaks(format!("must be unique, `{}` is {} too", taken_by.path(), quoted(name)));
-        }
-    }
-    first.into_keys().collect()
 }
 
 /// Checks one state, except for its id, and returns the ids that it may go on to.
