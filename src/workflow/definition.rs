@@ -12,9 +12,9 @@ use std::path::PathBuf;
 
 use serde_json::Value;
 
-use super::members::{Field, Object, Problem, Problems};
+use super::members::{Field, Object, Problem, Problems, distinct_texts};
 use super::parameters::declared_parameters;
-use super::states::{References, check_states, distinct_names};
+use super::states::{References, check_states};
 use super::{Parameter, WorkflowName};
 
 /// How many problems a message lists; a document of another kind altogether breaks a rule in every line.
@@ -45,23 +45,25 @@ pub enum DefinitionError {
     #[error("the definition is not JSON (line {}, column {})", .0.line(), .0.column())]
     NotJson(#[source] serde_json::Error),
     /// The text is longer than a definition can be.
-    #[error("the definition must be at most {limit} bytes of {measured}, not {bytes}")]
+    #[error("the definition must be at most {} bytes without white space, not {bytes}", Definition::MAX_BYTES)]
     TooLarge {
-        /// The length it has, in bytes; of a file, what was read of it.
+        /// The length of its canonical text, in bytes.
         bytes: usize,
-        /// The length it may have, in bytes.
-        limit: usize,
-        /// What was measured.
-        measured: &'static str,
     },
     /// The definition breaks rules: at least one.
     #[error("{}", listed(.0))]
     Invalid(Vec<Problem>),
-    /// The file cannot be read.
+    /// The file is longer than any definition needs; it was not read to its end.
+    #[error("the file must be at most {limit} bytes long")]
+    FileTooLarge {
+        /// The length it may have, in bytes.
+        limit: usize,
+    },
+    /// The file cannot be read, or is not UTF-8.
     #[error("the file cannot be read")]
     Unreadable(#[source] io::Error),
     /// Another file of the same directory defines a workflow of the same name.
-    #[error("`name` is {name}, which {} defines already", .path.display())]
+    #[error("`name` is `{name}`, which {} defines already", .path.display())]
     NameTaken {
         /// The name of both.
         name: WorkflowName,
@@ -80,11 +82,7 @@ impl Definition {
         let value: Value = serde_json::from_str(text).map_err(DefinitionError::NotJson)?;
         let text = value.to_string();
         if text.len() > Self::MAX_BYTES {
-            return Err(DefinitionError::TooLarge {
-                bytes: text.len(),
-                limit: Self::MAX_BYTES,
-                measured: "JSON without white space",
-            });
+            return Err(DefinitionError::TooLarge { bytes: text.len() });
         }
         let problems = Problems::default();
         let checked = Field::root(&value, &problems).object().and_then(|body| check_body(&body));
@@ -193,7 +191,7 @@ fn check_functions<'a>(functions: &Field<'a>) -> HashSet<&'a str> {
             metadata.object();
         }
     }
-    distinct_names(&names)
+    distinct_texts(&names)
 }
 
 fn check_retries<'a>(retries: &Field<'a>) -> HashSet<&'a str> {
@@ -210,7 +208,7 @@ fn check_retries<'a>(retries: &Field<'a>) -> HashSet<&'a str> {
             attempts.whole_number(1..=8);
         }
     }
-    distinct_names(&names)
+    distinct_texts(&names)
 }
 
 fn check_triggers(triggers: &Field<'_>) {

@@ -1,9 +1,10 @@
 //! Reads the members of a JSON document, knowing where each stands, and collects every rule that one of them breaks.
 
 use std::cell::RefCell;
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::ops::RangeInclusive;
+use std::ptr;
 
 use serde_json::{Map, Value};
 
@@ -56,11 +57,6 @@ impl<'a> Field<'a> {
     /// The document itself.
     pub(super) fn root(value: &'a Value, problems: &'a Problems) -> Self {
         Self { path: String::new(), value, problems }
-    }
-
-    /// Where the value stands.
-    pub(super) fn path(&self) -> &str {
-        &self.path
     }
 
     /// The value as it is.
@@ -199,10 +195,23 @@ fn note(problems: &Problems, path: String, rule: String) {
     problems.borrow_mut().push(Problem { path, rule });
 }
 
+/// The texts of `fields`, noting each that an earlier field has already.
+pub(super) fn distinct_texts<'a>(fields: &[Field<'a>]) -> HashSet<&'a str> {
+    let mut owners: HashMap<&str, &Field<'_>> = HashMap::new();
+    for field in fields {
+        let Some(text) = field.value.as_str() else { continue };
+        let owner = *owners.entry(text).or_insert(field);
+        if !ptr::eq(owner, field) {
+            field.breaks(format!("must be unique, `{}` is {} too", owner.path, quoted(text)));
+        }
+    }
+    owners.into_keys().collect()
+}
+
 /// A range of counts in words.
 fn span(range: &RangeInclusive<usize>) -> String {
     if *range.end() == usize::MAX {
-        format!("at least {}", range.start())
+        format!("{} or more", range.start())
     } else {
         format!("{} to {}", range.start(), range.end())
     }

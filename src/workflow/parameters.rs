@@ -5,14 +5,14 @@
 use regex_lite::{Regex, RegexBuilder};
 use serde_json::{Map, Value};
 
-use super::members::{Field, Object, quoted};
+use super::members::{Field, Object, distinct_texts, quoted};
 use super::number::same;
-use super::states::distinct_names;
 
 /// The most parameters that a workflow may declare, as in the vendor's OBS Input.
 const MOST_PARAMETERS: usize = 60;
 
-/// The most memory that one compiled regex may take, in bytes; a nest of repetitions takes more.
+/// The most memory that one compiled regex may take, in bytes. It also bounds the time of a match; a nest of counted
+/// repetitions would take seconds.
 const REGEX_BYTES: usize = 1 << 18;
 
 /// The longest list of values that a message repeats, in bytes.
@@ -113,7 +113,7 @@ pub(super) fn declared_parameters(inputs: &Field<'_>) -> Vec<Parameter> {
     let declarations: Vec<Object<'_>> = entries.iter().filter_map(Field::object).collect();
     let names: Vec<Field<'_>> =
         declarations.iter().filter_map(|declaration| declaration.optional("parameter_name")).collect();
-    distinct_names(&names);
+    distinct_texts(&names);
     declarations.iter().filter_map(Parameter::declared).collect()
 }
 
@@ -281,3 +281,6 @@ fn is_whole_number(value: &Value) -> bool {
     let Value::Number(number) = value else { return false };
     !number.to_string().contains(['.', 'e', 'E'])
 }
+
+#[cfg(test)]
+mod tests;

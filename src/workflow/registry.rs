@@ -128,3 +128,6 @@ impl Workflows {
         self.remembered.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
+
+#[cfg(test)]
+mod tests;

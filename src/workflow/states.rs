@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use super::members::{Field, Object, quoted};
+use super::members::{Field, Object, distinct_texts, quoted};
 
 /// What states may refer to besides each other.
 pub(super) struct References<'a> {
@@ -31,7 +31,7 @@ pub(super) fn check_states<'a>(states: &Field<'a>, start: Option<&Field<'a>>, re
     for id in &ids {
         id.text(0..=64);
     }
-    let existing = distinct_names(&ids);
+    let existing = distinct_texts(&ids);
 
     let next: Vec<Vec<&str>> = states.iter().map(|state| check_state(state, &existing, references)).collect();
     let Some((start, start_id)) = start.and_then(|start| Some((start, start.value().as_str()?))) else { return };
@@ -44,18 +44,6 @@ pub(super) fn check_states<'a>(states: &Field<'a>, start: Option<&Field<'a>>, re
         let transitions = order.iter().copied().zip(next).collect();
         check_graph(&fields, &order, start_id, &transitions);
     }
-}
-
-/// The names in `fields`, noting each that another field has already.
-pub(super) fn distinct_names<'a>(fields: &[Field<'a>]) -> HashSet<&'a str> {
-    let mut first = HashMap::new();
-    for field in fields {
-        let Some(name) = field.value().as_str() else { continue };
-        if let Some(taken_by) = first.insert(name, field) {
-            field.breaks(format!("must be unique, `{}` is {} too", taken_by.path(), quoted(name)));
-        }
-    }
-    first.into_keys().collect()
 }
 
 /// Checks one state, except for its id, and returns the ids that it may go on to.
@@ -83,9 +71,9 @@ fn check_state<'a>(state: &Object<'a>, existing: &HashSet<&str>, references: &Re
 }
 
 fn check_actions(state: &Object<'_>, kind: Option<Kind>, references: &References<'_>) {
-    if let Some(mode) = state.optional("action_mode") {
-        // The vendor's own sample has an End state with an empty mode.
-        mode.choice(&[("sequential", ()), ("parallel", ()), ("", ())]);
+    // The vendor's own sample has an End state with an empty mode.
+    if let Some(mode) = state.optional("action_mode").filter(|mode| mode.value() != "") {
+        mode.choice(&[("sequential", ()), ("parallel", ())]);
     }
     // The vendor's own sample has an End state without actions, which the schema's 1..10 does not allow.
     let fewest = if kind == Some(Kind::Operation) { 1 } else { 0 };
@@ -189,4 +177,228 @@ fn reachable<'a>(from: &[&'a str], transitions: &Transitions<'a>) -> HashSet<&'a
         }
     }
     reached
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::RefCell;
+
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn operation(id: &str, transition: &str) -> Value {
+        json!({
+            "id": id, "name": id, "type": "Operation", "end": false, "transition": transition,
+            "actions": [{"function_ref": {"ref_name": "work", "arguments": {}}}],
+        })
+    }
+
+    fn sleep(id: &str, transition: &str, seconds: Value) -> Value {
+        json!({
+            "id": id, "name": id, "type": "Sleep", "end": false, "transition": transition, "actions": [],
+            "duration": seconds,
+        })
+    }
+
+    fn end(id: &str) -> Value {
+        json!({"id": id, "name": id, "type": "End", "end": true, "transition": "", "actions": []})
+    }
+
+    /// The state with a member set.
+    fn with(mut state: Value, member: &str, value: Value) -> Value {
+        state[member] = value;
+        state
+    }
+
+    /// Checks states that start at the first, with a function `work` and a retry policy `short`.
+    fn problems(states: Value) -> Vec<String> {
+        let found = RefCell::default();
+        let body = json!({"start": states[0]["id"], "states": states});
+        let object = Field::root(&body, &found).object().expect("an object");
+        let references = References { functions: HashSet::from(["work"]), retries: HashSet::from(["short"]) };
+        check_states(&object.required("states").expect("given"), object.required("start").as_ref(), &references);
+        found.into_inner().iter().map(ToString::to_string).collect()
+    }
+
+    #[track_caller]
+    fn assert_taken(states: Value) {
+        assert_eq!(problems(states), Vec::<String>::new());
+    }
+
+    #[track_caller]
+    fn assert_refused(states: Value, message: &str) {
+        assert_eq!(problems(states), [message]);
+    }
+
+    #[test]
+    fn a_workflow_has_1_to_100_states() {
+        let chain = |count: usize| {
+            let operations = (1..count).map(|index| operation(&format!("s{index}"), &format!("s{}", index + 1)));
+            operations.chain([end(&format!("s{count}"))]).collect::<Value>()
+        };
+        assert_taken(chain(1));
+        assert_taken(chain(100));
+        assert_refused(chain(101), "`states` must have 1 to 100 entries, not 101");
+        assert_eq!(problems(json!([])).first().map(String::as_str), Some("`states` must have 1 to 100 entries, not 0"));
+    }
+
+    #[test]
+    fn the_id_of_a_state_is_unique() {
+        assert_refused(
+            json!([operation("a", "b"), end("b"), end("b")]),
+            "`states[2].id` must be unique, `states[1].id` is `b` too",
+        );
+    }
+
+    #[test]
+    fn the_type_of_a_state_is_one_of_three() {
+        assert_refused(
+            json!([with(operation("a", "b"), "type", json!("Switch")), end("b")]),
+            "`states[0].type` must be one of `Operation`, `Sleep`, `End`",
+        );
+    }
+
+    #[test]
+    fn a_transition_names_a_state() {
+        assert_refused(
+            json!([operation("a", "b"), end("b"), operation("c", "thumbnail")]),
+            "`states[2].transition` must name a state of the workflow, `thumbnail` is none",
+        );
+        assert_refused(
+            json!([operation("a", "")]),
+            "`states[0].transition` must name a state of the workflow, because `end` is false",
+        );
+    }
+
+    #[test]
+    fn the_end_leads_nowhere() {
+        assert_taken(json!([with(operation("a", ""), "end", json!(true))]));
+        assert_refused(
+            json!([with(end("a"), "transition", json!("a"))]),
+            "`states[0].transition` must be empty, because `end` is true",
+        );
+        assert_refused(
+            json!([operation("a", "b"), with(with(end("b"), "end", json!(false)), "transition", json!("c")), end("c")]),
+            "`states[1].end` must be true for a state of type `End`",
+        );
+    }
+
+    #[test]
+    fn an_operation_has_1_to_10_actions() {
+        let action = operation("a", "")["actions"][0].clone();
+        let acting =
+            |count: usize| json!([with(operation("a", "b"), "actions", json!(vec![action.clone(); count])), end("b")]);
+        assert_taken(acting(1));
+        assert_taken(acting(10));
+        assert_refused(acting(11), "`states[0].actions` must have 1 to 10 entries, not 11");
+        assert_refused(acting(0), "`states[0].actions` must have 1 to 10 entries, not 0");
+    }
+
+    #[test]
+    fn actions_run_in_a_known_mode() {
+        for mode in ["sequential", "parallel", ""] {
+            assert_taken(json!([with(operation("a", "b"), "action_mode", json!(mode)), end("b")]));
+        }
+        assert_refused(
+            json!([with(operation("a", "b"), "action_mode", json!("Parallel")), end("b")]),
+            "`states[0].action_mode` must be one of `sequential`, `parallel`",
+        );
+    }
+
+    #[test]
+    fn functions_are_invoked_synchronously_wherever_it_is_said() {
+        let mut state = operation("a", "b");
+        state["actions"][0]["invoke_mode"] = json!("synchronize");
+        state["actions"][0]["function_ref"]["invoke_mode"] = json!("synchronize");
+        assert_taken(json!([state, end("b")]));
+
+        let mut beside = operation("a", "b");
+        beside["actions"][0]["invoke_mode"] = json!("asynchronous");
+        assert_refused(json!([beside, end("b")]), "`states[0].actions[0].invoke_mode` must be `synchronize`");
+
+        let mut within = operation("a", "b");
+        within["actions"][0]["function_ref"]["invoke_mode"] = json!("");
+        assert_refused(
+            json!([within, end("b")]),
+            "`states[0].actions[0].function_ref.invoke_mode` must be `synchronize`",
+        );
+    }
+
+    #[test]
+    fn an_action_names_a_function() {
+        let mut state = operation("a", "b");
+        state["actions"][0]["function_ref"]["ref_name"] = json!("play");
+        assert_refused(
+            json!([state, end("b")]),
+            "`states[0].actions[0].function_ref.ref_name` must name a function of the workflow, `play` is none",
+        );
+    }
+
+    #[test]
+    fn a_sleep_lasts_from_a_millisecond_to_a_day() {
+        let sleeping = |seconds: Value| json!([sleep("a", "b", seconds), end("b")]);
+        for taken in [json!(0.001), json!(1), json!(2.5), json!(86_400)] {
+            assert_taken(sleeping(taken));
+        }
+        for refused in [json!(0), json!(0.0009), json!(86_401), json!(86_400.001), json!(-1), json!("5")] {
+            assert_refused(sleeping(refused), "`states[0].duration` must be a number from 0.001 to 86400");
+        }
+        let mut endless = sleep("a", "b", json!(1));
+        endless.as_object_mut().expect("an object").remove("duration");
+        assert_refused(json!([endless, end("b")]), "`states[0].duration` is missing");
+    }
+
+    #[test]
+    fn the_duration_of_a_state_that_does_not_sleep_has_no_effect() {
+        assert_taken(json!([with(operation("a", "b"), "duration", json!(0)), end("b")]));
+    }
+
+    #[test]
+    fn an_error_route_names_a_retry_policy_and_a_state() {
+        let routed = |route: Value| json!([with(operation("a", "b"), "on_errors", json!([route])), end("b")]);
+        assert_taken(routed(json!({"error": "$.errorCode == 500", "retry_ref": "short", "transition": "b"})));
+        assert_taken(routed(json!({"error": "", "retry_ref": "", "transition": ""})));
+        assert_taken(routed(json!({})));
+        assert_refused(
+            routed(json!({"retry_ref": "long"})),
+            "`states[0].on_errors[0].retry_ref` must name a retry policy of the workflow, `long` is none",
+        );
+        assert_refused(
+            routed(json!({"transition": "c"})),
+            "`states[0].on_errors[0].transition` must name a state of the workflow, `c` is none",
+        );
+        assert_taken(routed(json!({"error": "x".repeat(256)})));
+        assert_refused(
+            routed(json!({"error": "x".repeat(257)})),
+            "`states[0].on_errors[0].error` must be 0 to 256 characters long, not 257",
+        );
+    }
+
+    #[test]
+    fn a_state_has_at_most_200_error_routes() {
+        let routed = |count| json!([with(operation("a", "b"), "on_errors", json!(vec![json!({}); count])), end("b")]);
+        assert_taken(routed(200));
+        assert_refused(routed(201), "`states[0].on_errors` must have 0 to 200 entries, not 201");
+    }
+
+    #[test]
+    fn every_state_is_reachable_be_it_by_an_error_route() {
+        let states =
+            |routes: Value| json!([with(operation("a", "b"), "on_errors", routes), end("b"), operation("rescue", "b")]);
+        assert_taken(states(json!([{"transition": "rescue"}])));
+        assert_refused(states(json!([])), "`states[2]` must be reachable from the start state `a`");
+    }
+
+    #[test]
+    fn a_workflow_has_no_loops() {
+        assert_refused(
+            json!([operation("a", "b"), operation("b", "c"), operation("c", "b")]),
+            "`states[1]` must not lead back to itself, a workflow has no loops",
+        );
+        assert_refused(
+            json!([with(operation("a", "b"), "on_errors", json!([{"transition": "a"}])), end("b")]),
+            "`states[0]` must not lead back to itself, a workflow has no loops",
+        );
+    }
 }

@@ -1,6 +1,7 @@
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::*;
+use crate::workflow::parameters::complete;
 
 /// The smallest definition with one of everything that can be referred to.
 fn smallest() -> Value {
@@ -329,10 +330,7 @@ fn a_definition_of_65536_bytes_is_taken_and_one_byte_more_refused() {
     let filled = |bytes: usize| with("/constants", json!({"filler": "x".repeat(bytes - empty)}));
 
     assert_eq!(assert_taken(&filled(65_536)).text().len(), 65_536);
-    assert_refused(
-        &filled(65_537),
-        "the definition must be at most 65536 bytes of JSON without white space, not 65537",
-    );
+    assert_refused(&filled(65_537), "the definition must be at most 65536 bytes without white space, not 65537");
 
     let indented = format!("{}{}", " ".repeat(1000), filled(65_536));
     assert!(Definition::parse(&indented).is_ok(), "white space does not count");
@@ -361,4 +359,13 @@ fn the_samples_are_definitions_and_their_files_are_named_after_them() {
         let required = definition.parameters().iter().filter(|parameter| parameter.default().is_none()).count();
         assert_eq!(required, usize::from(name == "expense-approval"), "{name}");
     }
+}
+
+#[test]
+fn the_media_sample_can_be_started_without_inputs() {
+    let text = include_str!("../../../workflows/media-transcode.json");
+    let definition = Definition::parse(text).expect("a valid sample");
+    let completed = complete(definition.parameters(), Map::new()).expect("every parameter has a default");
+    assert_eq!(completed.len(), definition.parameters().len());
+    assert_eq!(completed["format"], "mp4");
 }
