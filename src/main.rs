@@ -1,2 +1,17 @@
 //! The flowgate binary.
-fn main() {}
+
+use std::process::ExitCode;
+
+use clap::Parser;
+use flowgate::cli::Cli;
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    match Cli::parse().run().await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("flowgate: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -17,6 +17,7 @@
 //! last three as well. An unknown or repeated member is an error, for a misspelt `workflows` would otherwise let its
 //! owner use them all. No error shows a value.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::Arc;
 
@@ -177,6 +178,12 @@ impl Credentials {
     /// Whether nobody at all could be let in.
     pub fn is_empty(&self) -> bool {
         self.keys.is_empty() && self.tokens.is_empty()
+    }
+
+    /// The projects that somebody has credentials for.
+    pub fn projects(&self) -> BTreeSet<&str> {
+        let grants = self.keys.iter().map(|key| &key.grant).chain(self.tokens.iter().map(|token| &token.grant));
+        grants.map(|grant| grant.project_id.as_str()).collect()
     }
 
     /// Every credential with this access key.

@@ -3,7 +3,7 @@
 use std::fmt;
 
 /// Most characters an execution name may have (FunctionGraph v1, "Starting a Workflow Instance").
-pub const MAX_CHARS: usize = 80;
+const MAX_CHARS: usize = 80;
 
 /// A checked execution name: the FunctionGraph v1 rule, the widest of the three APIs. What v2 and OBS produce fits in it.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]

@@ -121,5 +121,5 @@ impl<'a> Reader<'a> {
 
 /// The error for an attribute that is missing, of the wrong type, or means nothing.
 pub(super) fn corrupt(attribute: &'static str) -> StoreError {
-    StoreError::Corrupt { attribute }
+    StoreError::Corrupt(format!("attribute `{attribute}`"))
 }

@@ -31,13 +31,16 @@ pub enum StoreError {
     #[error("the workflow's name belongs to another workflow of the project")]
     NameTaken,
     /// The storage is asked too much; nothing was written.
-    #[error("the workflow storage takes no more requests for now")]
+    #[error("the storage takes no more requests for now")]
     Throttled(#[source] Box<dyn Error + Send + Sync>),
     /// The storage gave no usable answer; a write may or may not have happened.
-    #[error("the workflow storage is unavailable")]
+    #[error("the storage is unavailable")]
     Unavailable(#[source] Box<dyn Error + Send + Sync>),
-    /// What is stored is no workflow. The text says what is wrong with it, naming the attribute.
-    #[error("a stored workflow is damaged: {0}")]
+    /// The storage says that the call itself is wrong: no such table, no right to it. An operator must help.
+    #[error("the storage rejected the call")]
+    Rejected(#[source] Box<dyn Error + Send + Sync>),
+    /// What is stored cannot be read. The text says what is wrong with it, naming the attribute.
+    #[error("a stored item is damaged: {0}")]
     Corrupt(String),
 }
 
@@ -46,7 +49,7 @@ impl StoreError {
     pub fn retryable(&self) -> bool {
         match self {
             Self::Throttled(_) | Self::Unavailable(_) => true,
-            Self::NameTaken | Self::Corrupt(_) => false,
+            Self::NameTaken | Self::Rejected(_) | Self::Corrupt(_) => false,
         }
     }
 }

@@ -99,7 +99,9 @@ fn parse_workflow_id(segment: &str, own_project: &str) -> Result<Option<Workflow
 
 impl Headers {
     fn parse(request: &Request, now: Timestamp) -> Result<Self, Error> {
-        let given = |name| Ok(request.header(name).map_err(Error::Invalid)?.filter(|value| !value.is_empty()));
+        let given = |name| -> Result<_, Error> {
+            Ok(request.header(name).map_err(Error::Invalid)?.filter(|value| !value.is_empty()))
+        };
         let create_date = given("x-create-time")?.map(|value| parse_create_date(value, now)).transpose()?;
         let run_id = given("x-workflowrun-id")?.map(parse_run_id).transpose()?;
         let merge_parameters = match given("x-workflowrun-mergefnparameters")? {

@@ -96,7 +96,7 @@ impl Event {
     }
 
     /// Makes the event a call. `invocation_id` is Lambda's own id of the invocation, a UUID.
-    pub(super) fn into_request(self, base_path: &str, invocation_id: &str, xray: Option<&str>) -> Request {
+    pub(crate) fn into_request(self, base_path: &str, invocation_id: &str, xray: Option<&str>) -> Request {
         let (path, signed_path) = self.paths(base_path);
         let query = self.query();
         let headers = self.headers();

@@ -1,0 +1,143 @@
+//! The wiring: the only place that picks adapters.
+
+use std::sync::Arc;
+
+use anyhow::{Context, Result, bail};
+
+use crate::api::Apis;
+use crate::auth::{Authenticator, CredentialSource, Credentials, SecretsManagerCredentials, StaticCredentials};
+use crate::clock::{Clock, FixedClock, SystemClock};
+use crate::config::{Config, CredentialsFrom, Store};
+use crate::execution::{Executions, RandomIds};
+use crate::store::{self, DynamoStore, Endpoint};
+use crate::workflow::{Published, Workflows, files};
+
+/// Everything behind the gateways.
+pub struct App {
+    /// The APIs, ready to answer.
+    pub apis: Apis,
+    /// The credentials, if they are fixed for the life of the process.
+    pub credentials: Option<Arc<Credentials>>,
+}
+
+impl App {
+    /// Builds the program the environment asks for. At a local start the table is made and the workflow files are loaded.
+    ///
+    /// # Errors
+    /// What makes it impossible to serve.
+    pub async fn build(config: &Config) -> Result<Self> {
+        let clock: Arc<dyn Clock> = match config.fixed_time {
+            Some(instant) => Arc::new(FixedClock(instant)),
+            None => Arc::new(SystemClock),
+        };
+        let aws = Lazily::default();
+        let (source, credentials) = credentials(config, &aws, clock.clone()).await?;
+        let store = Arc::new(open_store(config, &aws).await?);
+        let workflows = Workflows::new(store.clone(), clock.clone(), config.workflow_cache_seconds);
+        if config.local {
+            store.create_table().await.context("the table could not be created")?;
+            if let Some(credentials) = &credentials {
+                load_workflows(config, credentials, &workflows).await?;
+            }
+        }
+        let executions = Executions::new(store, clock.clone(), Arc::new(RandomIds), config.retention_days);
+        let authenticator = Authenticator::new(source, clock.clone(), config.signature_window_seconds);
+        let apis = Apis::new(authenticator, executions, workflows, clock, &config.region);
+        Ok(Self { apis, credentials })
+    }
+}
+
+/// The settings all SDK clients share, made when the first one is.
+#[derive(Default)]
+struct Lazily(tokio::sync::OnceCell<aws_config::SdkConfig>);
+
+impl Lazily {
+    async fn config(&self) -> &aws_config::SdkConfig {
+        self.0.get_or_init(store::shared_config).await
+    }
+}
+
+async fn credentials(
+    config: &Config,
+    aws: &Lazily,
+    clock: Arc<dyn Clock>,
+) -> Result<(Arc<dyn CredentialSource>, Option<Arc<Credentials>>)> {
+    let credentials = match &config.credentials {
+        CredentialsFrom::SecretsManager(id) => {
+            let client = aws_sdk_secretsmanager::Client::new(aws.config().await);
+            let source = SecretsManagerCredentials::new(client, id, config.credentials_ttl_seconds, clock);
+            // Fetched now, while a cold start has processor time to spare. If it fails, calls are answered with a 503 and
+            // the fetch is tried again.
+            let _ = source.snapshot().await;
+            return Ok((Arc::new(source), None));
+        }
+        CredentialsFrom::File(path) => {
+            let text = std::fs::read_to_string(path)
+                .with_context(|| format!("FLOWGATE_CREDENTIALS_FILE {} could not be read", path.display()))?;
+            Credentials::parse(&text).context("FLOWGATE_CREDENTIALS_FILE cannot be used")?
+        }
+        CredentialsFrom::Text(text) => Credentials::parse(text).context("FLOWGATE_CREDENTIALS cannot be used")?,
+        CredentialsFrom::Sample => Credentials::sample(),
+    };
+    if credentials.is_empty() {
+        bail!("there are no credentials, so nobody could be let in");
+    }
+    if !config.local && credentials.contains_sample() {
+        bail!("the sample credentials are public and for local use only");
+    }
+    let source = Arc::new(StaticCredentials::new(credentials.clone()));
+    Ok((source, Some(Arc::new(credentials))))
+}
+
+/// Opens the table where the configuration says it is.
+///
+/// # Errors
+/// The embedded store could not start.
+pub async fn open_table(config: &Config) -> Result<DynamoStore> {
+    open_store(config, &Lazily::default()).await
+}
+
+async fn open_store(config: &Config, aws: &Lazily) -> Result<DynamoStore> {
+    let endpoint = match &config.store {
+        #[cfg(feature = "embedded")]
+        Store::Embedded(data_dir) => Endpoint::Local(store::embedded::Embedded::open(data_dir)?.url()),
+        #[cfg(not(feature = "embedded"))]
+        Store::Embedded(_) => bail!("this build was made without the embedded store"),
+        // A server that stands in for AWS does not care who asks; whoever has AWS credentials set may still use them.
+        Store::DynamoDb { endpoint: Some(url) } if config.local && std::env::var_os("AWS_ACCESS_KEY_ID").is_none() => {
+            Endpoint::Local(url.clone())
+        }
+        Store::DynamoDb { .. } => Endpoint::Default,
+    };
+    let client = store::client(aws.config().await, &endpoint);
+    Ok(DynamoStore::new(client, config.table.clone(), config.list_shards))
+}
+
+/// Loads every definition file for every project that has credentials. A broken file is reported and left out.
+async fn load_workflows(config: &Config, credentials: &Credentials, workflows: &Workflows) -> Result<()> {
+    let dir = config.workflows_dir.display();
+    let definitions =
+        files::read_definitions(&config.workflows_dir).with_context(|| format!("{dir} could not be read"))?;
+    for (path, definition) in definitions {
+        let file = path.display();
+        let definition = match definition {
+            Ok(definition) => definition,
+            Err(error) => {
+                tracing::error!(file = %file, error = %error, "a workflow file is broken and was left out");
+                continue;
+            }
+        };
+        for project_id in credentials.projects() {
+            let name = definition.name().clone();
+            match workflows.publish(project_id, definition.clone()).await {
+                Ok(Published::Unchanged) => tracing::debug!(file = %file, workflow = %name, "workflow unchanged"),
+                Ok(Published::Created) => tracing::info!(file = %file, workflow = %name, "workflow created"),
+                Ok(Published::Updated) => tracing::info!(file = %file, workflow = %name, "workflow updated"),
+                Err(error) => {
+                    return Err(error).with_context(|| format!("workflow {name} of {file} could not be stored"));
+                }
+            }
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,47 @@
+//! `flowgate load`.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use anyhow::{Result, bail};
+
+use crate::app;
+use crate::clock::SystemClock;
+use crate::config::Config;
+use crate::workflow::{Published, Workflows, files};
+
+/// Publishes each file's definition. A broken file does not keep the others from being loaded.
+#[expect(clippy::print_stdout, reason = "progress for the person at the terminal")]
+pub(super) async fn run(config: &Config, project_id: &str, paths: &[PathBuf]) -> Result<()> {
+    super::start_log(config, std::io::stderr);
+    if project_id.is_empty() || !project_id.chars().all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '_') {
+        bail!("--project must have letters, digits, - and _ only");
+    }
+    let store = Arc::new(app::open_table(config).await?);
+    let workflows = Workflows::new(store, Arc::new(SystemClock), 0);
+    let mut failed = 0;
+    for path in paths {
+        let file = path.display();
+        let outcome = match files::read_definition(path) {
+            Ok(definition) => {
+                let name = definition.name().clone();
+                let published = workflows.publish(project_id, definition).await;
+                published.map(|published| (name, published)).map_err(anyhow::Error::from)
+            }
+            Err(error) => Err(error.into()),
+        };
+        match outcome {
+            Ok((name, Published::Created)) => println!("{file}: created {name}"),
+            Ok((name, Published::Updated)) => println!("{file}: updated {name}"),
+            Ok((name, Published::Unchanged)) => println!("{file}: {name} is unchanged"),
+            Err(error) => {
+                println!("{file}: {error:#}");
+                failed += 1;
+            }
+        }
+    }
+    if failed > 0 {
+        bail!("{failed} of {} files were not loaded", paths.len());
+    }
+    Ok(())
+}

@@ -1,0 +1,95 @@
+//! The command line.
+
+mod load;
+mod serve;
+mod sign;
+
+use std::path::PathBuf;
+
+use anyhow::Result;
+use clap::{Args, Parser, Subcommand};
+use tracing_subscriber::fmt::MakeWriter;
+
+use crate::config::{Config, LogFormat};
+
+/// Serves the Huawei-Cloud-compatible workflow start APIs: as a Lambda function where AWS_LAMBDA_RUNTIME_API is set, else
+/// as plain HTTP on $PORT. See README.md for the environment variables.
+#[derive(Debug, Parser)]
+#[command(name = "flowgate", version)]
+pub struct Cli {
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Serve the APIs (the default)
+    Serve,
+    /// Load workflow definitions into the table that FLOWGATE_TABLE names
+    Load(LoadArgs),
+    /// Sign a request with local credentials
+    #[command(subcommand)]
+    Sign(SignCommand),
+}
+
+#[derive(Debug, Args)]
+struct LoadArgs {
+    /// Definition files (the FunctionGraph v2 form, with `inputs` for the parameters)
+    #[arg(required = true)]
+    files: Vec<PathBuf>,
+    /// The project the workflows belong to
+    #[arg(long)]
+    project: String,
+}
+
+#[derive(Debug, Subcommand)]
+enum SignCommand {
+    /// Print an event file, signed anew for now
+    Event {
+        /// The event, as a gateway sends it
+        file: PathBuf,
+    },
+    /// Print a curl command line for a signed request
+    Curl {
+        /// The method, such as POST
+        method: String,
+        /// The whole URL
+        url: String,
+        /// The request's body
+        #[arg(long, default_value = "")]
+        data: String,
+        /// A further header, such as "X-WorkflowRun-ID: run-1"; may be repeated
+        #[arg(long = "header")]
+        headers: Vec<String>,
+    },
+}
+
+impl Cli {
+    /// Carries out the command.
+    ///
+    /// # Errors
+    /// What made it impossible, for the terminal or the log.
+    pub async fn run(self) -> Result<()> {
+        let config = Config::from_env()?;
+        match self.command.unwrap_or(Command::Serve) {
+            Command::Serve => serve::run(&config).await,
+            Command::Load(args) => load::run(&config, &args.project, &args.files).await,
+            Command::Sign(SignCommand::Event { file }) => sign::event(&config, &file),
+            Command::Sign(SignCommand::Curl { method, url, data, headers }) => {
+                sign::curl(&config, &method, &url, &data, &headers)
+            }
+        }
+    }
+}
+
+/// Starts the log: one JSON object a line where machines read it, plain lines on a terminal.
+fn start_log<W>(config: &Config, writer: W)
+where
+    W: for<'w> MakeWriter<'w> + Send + Sync + 'static,
+{
+    let log = tracing_subscriber::fmt().with_max_level(config.log_level).with_writer(writer).with_target(false);
+    match config.log_format {
+        LogFormat::Json => log.json().flatten_event(true).with_current_span(false).with_span_list(false).init(),
+        LogFormat::Text => log.init(),
+    }
+}

@@ -1,0 +1,148 @@
+//! `flowgate sign`: requests for local use, signed with the local credentials.
+
+use std::path::Path;
+
+use anyhow::{Context, Result, anyhow, bail};
+use http::uri::Uri;
+use http::{HeaderMap, HeaderName, HeaderValue, Method};
+use serde_json::Value;
+
+use crate::auth::{Credential, Credentials, Incoming, sign_obs, sign_sdk_hmac};
+use crate::clock::{Clock, SystemClock, Timestamp};
+use crate::config::{Config, CredentialsFrom};
+use crate::gateway::lambda::Event;
+
+/// Headers that front ends and HTTP libraries add: no client signs them.
+const UNSIGNED: [&str; 7] = ["accept", "accept-encoding", "connection", "content-length", "user-agent", "via", "date"];
+
+/// Prints a curl command line for the request, signed for now.
+#[expect(clippy::print_stdout, reason = "the command's result")]
+pub(super) fn curl(config: &Config, method: &str, url: &str, data: &str, headers: &[String]) -> Result<()> {
+    let credentials = credentials(config)?;
+    println!("{}", curl_line(config, first(&credentials)?, method, url, data, headers)?);
+    Ok(())
+}
+
+/// Prints an event file with the signature made anew for now.
+#[expect(clippy::print_stdout, reason = "the command's result")]
+pub(super) fn event(config: &Config, file: &Path) -> Result<()> {
+    let credentials = credentials(config)?;
+    let text = std::fs::read_to_string(file).with_context(|| format!("{} could not be read", file.display()))?;
+    let signed = sign_event(config, first(&credentials)?, &text)?;
+    println!("{}", serde_json::to_string_pretty(&signed)?);
+    Ok(())
+}
+
+/// A curl command line for a signed request, for a POSIX shell.
+pub(super) fn curl_line(
+    config: &Config,
+    credential: &Credential,
+    method: &str,
+    url: &str,
+    data: &str,
+    headers: &[String],
+) -> Result<String> {
+    let uri: Uri = url.parse().context("the URL cannot be read")?;
+    let host = uri.authority().context("the URL names no host")?.as_str().to_owned();
+    let method = Method::from_bytes(method.as_bytes()).context("the method cannot be read")?;
+    let mut given = HeaderMap::new();
+    if !data.is_empty() {
+        given.insert(http::header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    }
+    for header in headers {
+        let (name, value) = header.split_once(':').context("a header must have the form \"Name: value\"")?;
+        given.insert(HeaderName::from_bytes(name.trim().as_bytes())?, HeaderValue::from_str(value.trim())?);
+    }
+    let incoming = Incoming {
+        method: &method,
+        path: uri.path(),
+        query: uri.query().unwrap_or_default(),
+        headers: &given,
+        body: data.as_bytes(),
+    };
+    let added = sign(config, credential, &incoming, &host)?;
+    let mut line = format!("curl -sS -X {method} {}", quoted(url));
+    for (name, value) in given.iter().chain(&added).filter(|(name, _)| *name != http::header::HOST) {
+        line += &format!(" -H {}", quoted(&format!("{name}: {}", value.to_str()?)));
+    }
+    if !data.is_empty() {
+        line += &format!(" --data-raw {}", quoted(data));
+    }
+    Ok(line)
+}
+
+fn sign_event(config: &Config, credential: &Credential, text: &str) -> Result<Value> {
+    let mut document: Value = serde_json::from_str(text).context("the event is not JSON")?;
+    let event: Event = serde_json::from_value(document.clone()).context("the event is not one of an HTTP front end")?;
+    let request = event.into_request(&config.base_path, "", None);
+    if let Some(fault) = request.fault {
+        bail!("the event cannot be signed: {fault:?}");
+    }
+    let host = request.headers.get(http::header::HOST).context("the event has no Host header")?.to_str()?.to_owned();
+    let mut headers = request.headers.clone();
+    for name in request.headers.keys() {
+        let text = name.as_str();
+        if UNSIGNED.contains(&text) || text.starts_with("x-forwarded-") || text.starts_with("x-amzn-") {
+            headers.remove(name);
+        }
+    }
+    let incoming = Incoming {
+        method: &request.method,
+        path: &request.signed_path,
+        query: &request.query,
+        headers: &headers,
+        body: &request.body,
+    };
+    let added = sign(config, credential, &incoming, &host)?;
+    for (name, value) in &added {
+        let value = value.to_str()?;
+        set_header(&mut document, "headers", name.as_str(), Value::from(value));
+        set_header(&mut document, "multiValueHeaders", name.as_str(), Value::from(vec![value]));
+    }
+    Ok(document)
+}
+
+/// Sets a header in one of an event's maps, if the event has that map, in place of one of the same name in any case.
+fn set_header(event: &mut Value, map: &str, name: &str, value: Value) {
+    let Some(headers) = event.get_mut(map).and_then(Value::as_object_mut) else {
+        return;
+    };
+    let present = headers.keys().find(|key| key.eq_ignore_ascii_case(name)).cloned();
+    headers.insert(present.unwrap_or_else(|| name.to_owned()), value);
+}
+
+/// Signs the way the vendor's client for the API does.
+fn sign(config: &Config, credential: &Credential, incoming: &Incoming<'_>, host: &str) -> Result<HeaderMap> {
+    let at: Timestamp = config.fixed_time.unwrap_or_else(|| SystemClock.now());
+    let is_functiongraph = incoming.path.contains("/fgs/") || incoming.path.contains("/cloud_graphs");
+    let signed = if is_functiongraph {
+        sign_sdk_hmac(incoming, host, credential, at)
+    } else {
+        sign_obs(incoming, host, credential, at)
+    };
+    signed.map_err(|error| anyhow!("the request cannot be signed: {error}"))
+}
+
+fn credentials(config: &Config) -> Result<Credentials> {
+    match &config.credentials {
+        CredentialsFrom::SecretsManager(_) => {
+            bail!("signing is for local use: set FLOWGATE_CREDENTIALS_FILE, not FLOWGATE_CREDENTIALS_SECRET")
+        }
+        CredentialsFrom::File(path) => {
+            let text = std::fs::read_to_string(path)
+                .with_context(|| format!("FLOWGATE_CREDENTIALS_FILE {} could not be read", path.display()))?;
+            Credentials::parse(&text).context("FLOWGATE_CREDENTIALS_FILE cannot be used")
+        }
+        CredentialsFrom::Text(text) => Credentials::parse(text).context("FLOWGATE_CREDENTIALS cannot be used"),
+        CredentialsFrom::Sample => Ok(Credentials::sample()),
+    }
+}
+
+fn first(credentials: &Credentials) -> Result<&Credential> {
+    credentials.first().context("the credentials have no access key to sign with")
+}
+
+/// A text as one word of a POSIX shell.
+fn quoted(text: &str) -> String {
+    format!("'{}'", text.replace('\'', "'\\''"))
+}
