@@ -61,24 +61,19 @@ impl SignedClaim {
     fn check(&self, credentials: &Credentials, now: Timestamp) -> Result<Principal, Error> {
         let mut refusal = None;
         for credential in credentials.with_access_key(&self.access_key) {
-            let admitted = if self.is_signed_with(&credential.secret_key) {
-                self.admit(credential, now)
-            } else {
-                Err(Error::WrongSignature)
-            };
-            match admitted {
+            let error = match self.check_one(credential, now) {
                 Ok(principal) => return Ok(principal),
-                Err(error) if refusal.is_none() || error != Error::WrongSignature => refusal = Some(error),
-                Err(_) => {}
+                Err(error) => error,
+            };
+            // The refusal of the credential that came closest is the one that tells the caller what to mend.
+            if refusal.as_ref().is_none_or(|earlier| closeness(&error) >= closeness(earlier)) {
+                refusal = Some(error);
             }
         }
-        refusal.map_or_else(
-            || {
-                black_box(self.is_signed_with(credentials.dummy_secret()));
-                Err(Error::UnknownKey)
-            },
-            Err,
-        )
+        if refusal.is_none() {
+            black_box(self.is_signed_with(credentials.dummy_secret()));
+        }
+        Err(refusal.unwrap_or(Error::UnknownKey))
     }
 
     fn is_signed_with(&self, secret_key: &SecretKey) -> bool {
@@ -89,8 +84,11 @@ impl SignedClaim {
         matches
     }
 
-    /// What remains once the signature is right. Only the owner of the secret key gets to read these refusals.
-    fn admit(&self, credential: &Credential, now: Timestamp) -> Result<Principal, Error> {
+    /// Checks the signature first: only the owner of the secret key gets to read the refusals after it.
+    fn check_one(&self, credential: &Credential, now: Timestamp) -> Result<Principal, Error> {
+        if !self.is_signed_with(&credential.secret_key) {
+            return Err(Error::WrongSignature);
+        }
         let header = self.security_token.header;
         match (&credential.security_token, &self.security_token.value) {
             (None, None) => {}
@@ -106,6 +104,15 @@ impl SignedClaim {
             return Err(Error::PayloadMismatch { header });
         }
         Ok(credential.grant.principal(&credential.access_key))
+    }
+}
+
+/// How far a credential came before it was refused.
+fn closeness(error: &Error) -> u8 {
+    match error {
+        Error::WrongSignature => 0,
+        Error::SecurityTokenMissing { .. } | Error::SecurityTokenWrong { .. } => 1,
+        _ => 2,
     }
 }
 

@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
 
-use crate::auth::times::{parse_basic, parse_http};
-use crate::auth::{Authenticator, Credentials, Error, Family, Incoming, Principal, StaticCredentials};
+use crate::auth::times::{Window, parse_basic, parse_http};
+use crate::auth::{Authenticator, Credentials, Error, Family, Incoming, Principal, StaticCredentials, read};
 use crate::clock::{FixedClock, Timestamp};
 
 /// The window of the vendor.
@@ -165,13 +165,29 @@ pub(super) fn capture(name: &str) -> Capture {
 
 /// A service with the given credentials, at a given time.
 pub(super) fn authenticator(credentials: &str, now: Timestamp) -> Authenticator {
-    let credentials = Credentials::parse(credentials).expect("credentials");
-    Authenticator::new(Arc::new(StaticCredentials::new(credentials)), Arc::new(FixedClock(now)), WINDOW)
+    let source = Arc::new(StaticCredentials::new(parse(credentials)));
+    Authenticator::new(source, Arc::new(FixedClock(now)), WINDOW)
 }
 
-/// What a service with the captures' credentials says to a request at a given time.
-pub(super) async fn verdict(family: Family, request: &Request, now: Timestamp) -> Result<Principal, Error> {
-    authenticator(CREDENTIALS, now).authenticate(family, &request.incoming()).await
+/// What the checks alone say to a request, with the captures' credentials and without refreshing or slowing.
+pub(super) fn verdict(family: Family, request: &Request, now: Timestamp) -> Result<Principal, Error> {
+    thread_local!(static SHARED: Credentials = parse(CREDENTIALS));
+    SHARED.with(|credentials| verdict_with(credentials, family, request, now))
+}
+
+/// Like [`verdict`], with other credentials.
+pub(super) fn verdict_with(
+    credentials: &Credentials,
+    family: Family,
+    request: &Request,
+    now: Timestamp,
+) -> Result<Principal, Error> {
+    let window = Window { now, seconds: WINDOW };
+    read(family, &request.incoming(), &window)?.check(credentials, now)
+}
+
+pub(super) fn parse(credentials: &str) -> Credentials {
+    Credentials::parse(credentials).expect("credentials")
 }
 
 pub(super) fn at(text: &str) -> Timestamp {
