@@ -160,7 +160,8 @@ impl Config {
         let gateway = if get("AWS_LAMBDA_RUNTIME_API").is_some() {
             Gateway::Lambda
         } else {
-            let ip: IpAddr = parsed(&get, "FLOWGATE_BIND", "must be an IP address")?.unwrap_or(Ipv4Addr::LOCALHOST.into());
+            let ip: IpAddr =
+                parsed(&get, "FLOWGATE_BIND", "must be an IP address")?.unwrap_or(Ipv4Addr::LOCALHOST.into());
             Gateway::Http(SocketAddr::new(ip, parsed(&get, "PORT", "must be a port number")?.unwrap_or(8080)))
         };
         let local = match gateway {
@@ -238,10 +239,9 @@ fn read_store(get: &impl Fn(&'static str) -> Option<String>, local: bool) -> Res
         Some("embedded") if !HAS_EMBEDDED_STORE => {
             Err(error("FLOWGATE_STORE", "is embedded, which this build was made without"))
         }
-        Some("embedded") if !local => Err(error(
-            "FLOWGATE_STORE",
-            "is embedded, which lives and dies with one process and is for local use only",
-        )),
+        Some("embedded") if !local => {
+            Err(error("FLOWGATE_STORE", "is embedded, which lives and dies with one process and is for local use only"))
+        }
         None if !local || endpoint.is_some() || !HAS_EMBEDDED_STORE => Ok(Store::DynamoDb { endpoint }),
         None | Some("embedded") => {
             Ok(Store::Embedded(get("FLOWGATE_DATA_DIR").unwrap_or_else(|| ".flowgate".into()).into()))
@@ -283,8 +283,14 @@ fn read_credentials(get: &impl Fn(&'static str) -> Option<String>, local: bool) 
     match sources.as_slice() {
         [one] => Ok(one.clone()),
         [] if local => Ok(CredentialsFrom::Sample),
-        [] => Err(error(variable, "must be set (or FLOWGATE_CREDENTIALS_FILE, or FLOWGATE_CREDENTIALS): without credentials nobody could be let in")),
-        _ => Err(error(variable, "and its alternatives FLOWGATE_CREDENTIALS_FILE and FLOWGATE_CREDENTIALS exclude each other")),
+        [] => Err(error(
+            variable,
+            "must be set (or FLOWGATE_CREDENTIALS_FILE, or FLOWGATE_CREDENTIALS): without credentials nobody could be let in",
+        )),
+        _ => Err(error(
+            variable,
+            "and its alternatives FLOWGATE_CREDENTIALS_FILE and FLOWGATE_CREDENTIALS exclude each other",
+        )),
     }
 }
 

@@ -45,7 +45,10 @@ impl Request {
         if values.next().is_some() {
             return Err(format!("header {name} must not be repeated"));
         }
-        first.map(|value| std::str::from_utf8(value.as_bytes())).transpose().map_err(|_| format!("header {name} must be UTF-8"))
+        first
+            .map(|value| std::str::from_utf8(value.as_bytes()))
+            .transpose()
+            .map_err(|_| format!("header {name} must be UTF-8"))
     }
 
     /// Whether the query has a parameter of this name, with or without a value.

@@ -16,7 +16,9 @@ pub enum InvalidName {
     #[error("must have 1 to {MAX_CHARS} characters")]
     Length,
     /// Contains a character of the vendor's blacklist.
-    #[error("must not contain white space, control characters or any of < > {{ }} [ ] ? * \" # % \\ ^ | ~ ` $ & , ; : /")]
+    #[error(
+        "must not contain white space, control characters or any of < > {{ }} [ ] ? * \" # % \\ ^ | ~ ` $ & , ; : /"
+    )]
     Character,
 }
 

@@ -92,12 +92,7 @@ pub struct Executions {
 
 impl Executions {
     /// Puts the domain on top of its ports. A record is kept for `retention_days` after its last change.
-    pub fn new(
-        store: Arc<dyn ExecutionStore>,
-        clock: Arc<dyn Clock>,
-        ids: Arc<dyn Ids>,
-        retention_days: u32,
-    ) -> Self {
+    pub fn new(store: Arc<dyn ExecutionStore>, clock: Arc<dyn Clock>, ids: Arc<dyn Ids>, retention_days: u32) -> Self {
         Self { store, clock, ids, retention_days }
     }
 

@@ -85,7 +85,8 @@ mod tests {
         assert_eq!(trace(&headers, Some("Root=1-a")).as_deref(), Some("Root=1-a"));
         headers.insert("x-amzn-trace-id", "Root=1-b".parse().expect("a header value"));
         assert_eq!(trace(&headers, Some("Root=1-a")).as_deref(), Some("Root=1-b"));
-        headers.insert("traceparent", "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01".parse().expect("a value"));
+        headers
+            .insert("traceparent", "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01".parse().expect("a value"));
         assert!(trace(&headers, None).expect("a trace").starts_with("00-"));
         headers.insert("traceparent", "x".repeat(257).parse().expect("a header value"));
         assert_eq!(trace(&headers, None), None);

@@ -97,9 +97,8 @@ impl Body {
             })?;
         let name = text_member(&executions, "execution_name", "executions.execution_name")?;
         let execution_name = ExecutionName::parse(&name).map_err(Error::InvalidExecutionName)?;
-        let input = executions
-            .get("input")
-            .ok_or_else(|| Error::InvalidParameter("executions.input is missing".into()))?;
+        let input =
+            executions.get("input").ok_or_else(|| Error::InvalidParameter("executions.input is missing".into()))?;
         // Typed String by the vendor: an object in its place is not converted.
         let text: String = serde_json::from_str(input.get())
             .map_err(|_| Error::InvalidInput("must be a string holding JSON".into()))?;

@@ -177,7 +177,9 @@ mod tests {
     #[test]
     fn a_create_date_has_one_form() {
         let now = Timestamp::parse("2026-11-21T00:00:00Z").expect("a valid time");
-        for bad in ["2026-1-1", "20261120", "2026-02-30", "2026-11-20T00:00:00Z", "+2026-01-1", "yyyy-MM-dd", " 2026-11-20"] {
+        for bad in
+            ["2026-1-1", "20261120", "2026-02-30", "2026-11-20T00:00:00Z", "+2026-01-1", "yyyy-MM-dd", " 2026-11-20"]
+        {
             assert!(parse_create_date(bad, now).is_err(), "{bad}");
         }
         assert!(parse_create_date("2024-02-29", now).is_ok());

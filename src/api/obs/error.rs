@@ -104,7 +104,9 @@ impl Error {
                 Refusal::WorkflowNotFound => "the specified workflow does not exist".to_owned(),
                 Refusal::Conflict => "the Idempotency-Key belongs to a different request".to_owned(),
                 Refusal::Throttled(_) => "Please reduce your request rate.".to_owned(),
-                Refusal::Unavailable(_) => "the service is unavailable for now; repeating is safe with an Idempotency-Key".to_owned(),
+                Refusal::Unavailable(_) => {
+                    "the service is unavailable for now; repeating is safe with an Idempotency-Key".to_owned()
+                }
                 Refusal::Internal(_) | Refusal::Panicked => "the service met an internal error".to_owned(),
             },
         }

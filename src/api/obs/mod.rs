@@ -60,9 +60,7 @@ impl<'a> Operation<'a> {
             (["v2", "actiontemplates", _], _) => Err(Refusal::MethodNotAllowed { allow: "GET" }),
             (["v2", "workflowtemplates", _], &Method::GET | &Method::POST | &Method::DELETE) => Err(Refusal::NotServed),
             (["v2", "workflowtemplates", _], _) => Err(Refusal::MethodNotAllowed { allow: "GET, POST, DELETE" }),
-            (_, &Method::GET | &Method::PUT | &Method::DELETE) if is_trigger_policy(request) => {
-                Err(Refusal::NotServed)
-            }
+            (_, &Method::GET | &Method::PUT | &Method::DELETE) if is_trigger_policy(request) => Err(Refusal::NotServed),
             (_, _) if is_trigger_policy(request) => Err(Refusal::MethodNotAllowed { allow: "GET, PUT, DELETE" }),
             _ => Err(Refusal::UnknownPath),
         }

@@ -79,7 +79,8 @@ fn parse_graph_name(segment: &str) -> Result<WorkflowName, Error> {
     let legal = path::decode(segment).filter(|name| urn::is_graph_name(name));
     legal.and_then(|name| WorkflowName::parse(&name).ok()).ok_or_else(|| {
         Error::InvalidArgument(
-            "graph_name must begin with a letter or digit and have 1 to 64 letters, digits, underscores and hyphens".into(),
+            "graph_name must begin with a letter or digit and have 1 to 64 letters, digits, underscores and hyphens"
+                .into(),
         )
     })
 }
