@@ -30,9 +30,8 @@ impl App {
             Some(instant) => Arc::new(FixedClock(instant)),
             None => Arc::new(SystemClock),
         };
-        let aws = Lazily::default();
-        let (source, credentials) = credentials(config, &aws, clock.clone()).await?;
-        let store = Arc::new(open_store(config, &aws).await?);
+        let (source, credentials) = credentials(config, clock.clone()).await?;
+        let store = Arc::new(open_table(config).await?);
         let workflows = Workflows::new(store.clone(), clock.clone(), config.workflow_cache_seconds);
         if config.local {
             store.create_table().await.context("the table could not be created")?;
@@ -47,24 +46,13 @@ impl App {
     }
 }
 
-/// The settings all SDK clients share, made when the first one is.
-#[derive(Default)]
-struct Lazily(tokio::sync::OnceCell<aws_config::SdkConfig>);
-
-impl Lazily {
-    async fn config(&self) -> &aws_config::SdkConfig {
-        self.0.get_or_init(store::shared_config).await
-    }
-}
-
 async fn credentials(
     config: &Config,
-    aws: &Lazily,
     clock: Arc<dyn Clock>,
 ) -> Result<(Arc<dyn CredentialSource>, Option<Arc<Credentials>>)> {
     let credentials = match &config.credentials {
         CredentialsFrom::SecretsManager(id) => {
-            let client = aws_sdk_secretsmanager::Client::new(aws.config().await);
+            let client = aws_sdk_secretsmanager::Client::new(&store::shared_config().await);
             let source = SecretsManagerCredentials::new(client, id, config.credentials_ttl_seconds, clock);
             // Fetched now, while a cold start has processor time to spare. If it fails, calls are answered with a 503 and
             // the fetch is tried again.
@@ -94,10 +82,6 @@ async fn credentials(
 /// # Errors
 /// The embedded store could not start.
 pub async fn open_table(config: &Config) -> Result<DynamoStore> {
-    open_store(config, &Lazily::default()).await
-}
-
-async fn open_store(config: &Config, aws: &Lazily) -> Result<DynamoStore> {
     let endpoint = match &config.store {
         #[cfg(feature = "embedded")]
         Store::Embedded(data_dir) => Endpoint::Local(store::embedded::Embedded::open(data_dir)?.url()),
@@ -109,7 +93,7 @@ async fn open_store(config: &Config, aws: &Lazily) -> Result<DynamoStore> {
         }
         Store::DynamoDb { .. } => Endpoint::Default,
     };
-    let client = store::client(aws.config().await, &endpoint);
+    let client = store::client(&endpoint).await;
     Ok(DynamoStore::new(client, config.table.clone(), config.list_shards))
 }
 

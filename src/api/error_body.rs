@@ -21,7 +21,7 @@ pub(super) fn reply(status: StatusCode, code: &'static str, message: &str, reque
     let message: String = message.chars().take(MAX_MESSAGE_CHARS).collect();
     let body = ErrorBody { error_code: code, error_msg: &message, request_id: &request.id.lower() };
     let text = serde_json::to_vec(&body).expect("a body of strings is writable");
-    Reply { code, ..Reply::new(status, HeaderValue::from_static("application/json"), text) }
+    Reply { code: Some(code), ..Reply::new(status, HeaderValue::from_static("application/json"), text) }
 }
 
 /// The gateway's answer for a path that belongs to no API.

@@ -156,10 +156,10 @@ fn refuse(api: Api, request: &Request, refusal: Refusal) -> Reply {
 /// An answer, with what the log says of it.
 struct Reply {
     response: Response<Bytes>,
-    /// The operation's name; empty when none was recognised.
-    operation: &'static str,
-    /// The vendor's error code; empty on success.
-    code: &'static str,
+    /// The operation, if one was recognised.
+    operation: Option<&'static str>,
+    /// The vendor's code of an error.
+    code: Option<&'static str>,
     /// The execution the call was about.
     execution: Option<String>,
     /// What the log needs and the caller must not read: the whole chain of a failure.
@@ -177,7 +177,7 @@ impl Reply {
         let mut response = Response::new(Bytes::from(body));
         *response.status_mut() = status;
         response.headers_mut().insert(CONTENT_TYPE, content_type);
-        Self { response, operation: "", code: "", execution: None, cause: None }
+        Self { response, operation: None, code: None, execution: None, cause: None }
     }
 
     fn header(mut self, name: HeaderName, value: HeaderValue) -> Self {
@@ -187,18 +187,19 @@ impl Reply {
 
     /// One line per call; 5xx louder than 4xx. Neither bodies nor credentials.
     fn log(&self, api: Option<Api>, request: &Request, begun: Instant) {
+        let microseconds = begun.elapsed().as_micros();
         macro_rules! line {
             ($level:ident) => {
                 tracing::$level!(
-                    api = api.map_or("none", Api::name),
+                    api = api.map(Api::name),
                     operation = self.operation,
                     status = self.response.status().as_u16(),
                     code = self.code,
-                    duration_ms = begun.elapsed().as_secs_f64() * 1000.0,
-                    request_id = %request.id.lower(),
-                    gateway_request_id = request.gateway_id.as_deref().unwrap_or_default(),
-                    execution = self.execution.as_deref().unwrap_or_default(),
-                    cause = self.cause.as_deref().unwrap_or_default(),
+                    duration_ms = microseconds as f64 / 1000.0,
+                    request_id = request.id.lower(),
+                    gateway_request_id = request.gateway_id,
+                    execution = self.execution,
+                    cause = self.cause,
                     "call answered"
                 )
             };

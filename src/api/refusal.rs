@@ -12,7 +12,7 @@ pub(super) enum Refusal {
     Undeliverable(Fault),
     #[error("the input is larger than the engine accepts")]
     InputTooLarge,
-    #[error("not authenticated: {0}")]
+    #[error("not authenticated")]
     Unauthenticated(#[from] auth::Error),
     #[error("the path names a project that is not the caller's")]
     ForeignProject,

@@ -13,7 +13,7 @@ use crate::workflow::{Published, Workflows, files};
 /// Publishes each file's definition. A broken file does not keep the others from being loaded.
 #[expect(clippy::print_stdout, reason = "progress for the person at the terminal")]
 pub(super) async fn run(config: &Config, project_id: &str, paths: &[PathBuf]) -> Result<()> {
-    super::start_log(config, std::io::stderr);
+    super::start_log(config);
     if project_id.is_empty() || !project_id.chars().all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '_') {
         bail!("--project must have letters, digits, - and _ only");
     }

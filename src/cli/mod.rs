@@ -4,11 +4,11 @@ mod load;
 mod serve;
 mod sign;
 
+use std::io::IsTerminal;
 use std::path::PathBuf;
 
 use anyhow::Result;
 use clap::{Args, Parser, Subcommand};
-use tracing_subscriber::fmt::MakeWriter;
 
 use crate::config::{Config, LogFormat};
 
@@ -82,12 +82,13 @@ impl Cli {
     }
 }
 
-/// Starts the log: one JSON object a line where machines read it, plain lines on a terminal.
-fn start_log<W>(config: &Config, writer: W)
-where
-    W: for<'w> MakeWriter<'w> + Send + Sync + 'static,
-{
-    let log = tracing_subscriber::fmt().with_max_level(config.log_level).with_writer(writer).with_target(false);
+/// Starts the log on standard error: one JSON object a line where machines read it, plain lines for people.
+fn start_log(config: &Config) {
+    let log = tracing_subscriber::fmt()
+        .with_max_level(config.log_level)
+        .with_writer(std::io::stderr)
+        .with_target(false)
+        .with_ansi(std::io::stderr().is_terminal());
     match config.log_format {
         LogFormat::Json => log.json().flatten_event(true).with_current_span(false).with_span_list(false).init(),
         LogFormat::Text => log.init(),

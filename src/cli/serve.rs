@@ -12,7 +12,7 @@ use crate::config::{Config, Gateway};
 use crate::gateway::{http, lambda};
 
 pub(super) async fn run(config: &Config) -> Result<()> {
-    super::start_log(config, std::io::stdout);
+    super::start_log(config);
     match config.gateway {
         Gateway::Lambda => {
             let app = App::build(config).await?;

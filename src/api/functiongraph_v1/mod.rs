@@ -55,12 +55,10 @@ pub(super) async fn serve(apis: &Apis, request: &Request) -> Reply {
         _ => ("", [].as_slice()),
     };
     let routed = Operation::route(rest, &request.method);
-    let operation = match &routed {
-        Ok(Operation::Action { .. }) => "action",
-        Err(_) => "",
-    };
+    // Which action it is stands in the body, which is not looked at before the signature.
+    let operation = routed.as_ref().ok().map(|Operation::Action { .. }| "action");
     let reply = run(apis, request, project_id, routed).await.unwrap_or_else(|error| error.render(request));
-    if reply.operation.is_empty() { Reply { operation, ..reply } } else { reply }
+    Reply { operation: reply.operation.or(operation), ..reply }
 }
 
 async fn run(

@@ -63,7 +63,7 @@ pub(super) async fn run(
         execution_urn: urn::of_execution(&apis.region, &execution),
         started_at: execution.started_at.iso_millis(),
     });
-    Ok(Reply { operation: start::OPERATION, execution: Some(execution.key.name.to_string()), ..reply })
+    Ok(Reply { operation: Some(start::OPERATION), execution: Some(execution.key.name.to_string()), ..reply })
 }
 
 fn parse_graph_urn(segment: &str, own_project: &str) -> Result<WorkflowName, Error> {

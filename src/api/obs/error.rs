@@ -43,7 +43,7 @@ impl Error {
             ("application/xml", xml(code, &message, &request.path, &id).into_bytes())
         };
         let mut reply = Reply::new(status, HeaderValue::from_static(content_type), text);
-        reply.code = code;
+        reply.code = Some(code);
         reply.cause = Some(chain(self));
         match self {
             Self::Common(Refusal::MethodNotAllowed { allow }) => reply.header(ALLOW, HeaderValue::from_static(allow)),

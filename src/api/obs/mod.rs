@@ -70,10 +70,7 @@ impl<'a> Operation<'a> {
 /// Answers a call in the dialect of OBS, errors included.
 pub(super) async fn serve(apis: &Apis, request: &Request) -> Reply {
     let routed = Operation::route(request);
-    let operation = match &routed {
-        Ok(Operation::Start { .. }) => super::start::OPERATION,
-        Err(_) => "",
-    };
+    let operation = routed.as_ref().ok().map(|Operation::Start { .. }| super::start::OPERATION);
     let reply = run(apis, request, routed).await.unwrap_or_else(|error| error.render(request));
     let id = HeaderValue::from_str(&request.id.upper()).expect("hex digits are a header value");
     Reply { operation, ..reply.header(X_REQUEST_ID, id.clone()).header(X_OBS_REQUEST_ID, id) }

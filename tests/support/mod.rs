@@ -1,0 +1,85 @@
+//! What the tests have in common.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use flowgate::api::Apis;
+use flowgate::auth::{Authenticator, Credentials, StaticCredentials};
+use flowgate::clock::{Clock, FixedClock, Timestamp};
+use flowgate::execution::{ExecutionStore, Executions, RandomIds};
+use flowgate::gateway::lambda::Function;
+use flowgate::store::embedded::Embedded;
+use flowgate::store::{self, DynamoStore, Endpoint};
+use flowgate::workflow::{WorkflowStore, Workflows, files};
+use lambda_http::{Context, LambdaEvent};
+use serde_json::Value;
+
+/// The project of the sample credentials.
+pub const PROJECT: &str = "c0ffee00c0ffee00c0ffee00c0ffee00";
+
+/// Lambda's id of every invocation that [`TestApp::invoke`] makes.
+pub const INVOCATION_ID: &str = "8476a536-e9f4-11e8-9739-2dfe598c3fcd";
+
+/// The repository.
+pub fn root() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// The instant at which the event files are signed.
+pub fn fixed_time() -> Timestamp {
+    let text = std::fs::read_to_string(root().join("events/clock.txt")).expect("events/clock.txt");
+    Timestamp::parse(text.trim()).expect("an RFC 3339 time")
+}
+
+/// Reads a JSON file.
+pub fn read_json(path: &Path) -> Value {
+    let text = std::fs::read_to_string(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    serde_json::from_str(&text).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+/// An empty table in a store of its own, in memory.
+pub async fn embedded_store() -> Arc<DynamoStore> {
+    let embedded = Embedded::in_memory().expect("the embedded store");
+    let client = store::client(&Endpoint::Local(embedded.url())).await;
+    let table = DynamoStore::new(client, "flowgate".into(), 2);
+    table.create_table().await.expect("a table");
+    Arc::new(table)
+}
+
+/// The program as the function runs it: sample credentials, sample workflows, and the clock of the event files.
+pub struct TestApp {
+    function: Function,
+}
+
+impl TestApp {
+    /// Over an embedded store of its own.
+    pub async fn new() -> Self {
+        let store = embedded_store().await;
+        Self::over(store.clone(), store).await
+    }
+
+    /// Over stores of the test's own.
+    pub async fn over(executions: Arc<dyn ExecutionStore>, workflows: Arc<dyn WorkflowStore>) -> Self {
+        let clock: Arc<dyn Clock> = Arc::new(FixedClock(fixed_time()));
+        let workflows = Workflows::new(workflows, clock.clone(), 30);
+        for (path, definition) in files::read_definitions(&root().join("workflows")).expect("the samples") {
+            let definition = definition.unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+            workflows.publish(PROJECT, definition).await.expect("a stored workflow");
+        }
+        let executions = Executions::new(executions, clock.clone(), Arc::new(RandomIds), 90);
+        let credentials = Arc::new(StaticCredentials::new(Credentials::sample()));
+        let authenticator = Authenticator::new(credentials, clock.clone(), 900);
+        let apis = Apis::new(authenticator, executions, workflows, clock, "local-1");
+        Self { function: Function::new(apis, "") }
+    }
+
+    /// Sends an event, as Lambda would, and returns the answer the front end gets.
+    pub async fn invoke(&self, event: &Value) -> Value {
+        let payload = serde_json::from_value(event.clone()).expect("an event of an HTTP front end");
+        let mut context = Context::default();
+        context.request_id = INVOCATION_ID.into();
+        let answer = self.function.invoke(LambdaEvent::new(payload, context)).await;
+        let answer = answer.unwrap_or_else(|never| match never {});
+        serde_json::to_value(answer).expect("an answer is JSON")
+    }
+}
