@@ -38,8 +38,8 @@ use self::times::Window;
 use crate::clock::{Clock, Timestamp};
 
 pub use self::credentials::{
-    Credential, CredentialSource, Credentials, Grant, ParseError, SAMPLE_ACCESS_KEY, SecretKey, StaticCredentials,
-    TokenCredential, Unavailable,
+    Credential, CredentialSource, Credentials, Grant, ParseError, SecretKey, StaticCredentials, TokenCredential,
+    Unavailable,
 };
 pub use self::error::Error;
 pub use self::secrets_manager::SecretsManagerCredentials;
