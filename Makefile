@@ -93,6 +93,8 @@ test: test-rust test-sdk test-store ## runs the Rust tests, the vendor's Python 
 
 .PHONY: test-rust
 test-rust: ## runs the Rust tests
+	@echo "==> the event files are what events/generate.py writes"
+	$(PYTHON) events/generate.py --check
 	@echo "==> the Rust tests (compiling takes minutes the first time)"
 	$(CARGO) test --locked
 
