@@ -3,5 +3,7 @@
 
 #![allow(unreachable_pub, reason = "a test binary exports nothing")]
 
+mod deployed;
 mod events;
+mod lambda;
 mod support;

@@ -1,5 +1,12 @@
 //! What the tests have in common.
 
+pub mod answer;
+pub mod caller;
+pub mod gate;
+pub mod process;
+pub mod runtime_api;
+pub mod wire;
+
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
