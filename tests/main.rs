@@ -6,4 +6,5 @@
 mod deployed;
 mod events;
 mod lambda;
+mod plain_http;
 mod support;
