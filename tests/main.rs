@@ -4,7 +4,9 @@
 #![allow(unreachable_pub, reason = "a test binary exports nothing")]
 
 mod deployed;
+mod durability;
 mod events;
 mod lambda;
+mod malformed;
 mod plain_http;
 mod support;

@@ -3,6 +3,7 @@
 pub mod answer;
 pub mod caller;
 pub mod gate;
+pub mod mutation;
 pub mod process;
 pub mod runtime_api;
 pub mod wire;
