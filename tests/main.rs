@@ -7,6 +7,7 @@ mod deployed;
 mod durability;
 mod events;
 mod lambda;
+mod logs;
 mod malformed;
 mod plain_http;
 mod support;
