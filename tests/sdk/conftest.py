@@ -12,7 +12,7 @@ import pytest
 
 from server import Server, binary
 
-SHOWN_LOG_LINES = 40
+SHOWN_LOG_LINES = 12
 
 
 def pytest_configure(config):

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import time
@@ -58,6 +59,7 @@ class Server:
                 break
             time.sleep(0.02)
         self._process.kill()
+        self._process.wait()
         raise AssertionError(f"the binary did not start; its log:\n{self.log()}")
 
     def log(self):
@@ -78,11 +80,13 @@ class Server:
             status = self._process.wait(timeout=20)
         except subprocess.TimeoutExpired:
             self._process.kill()
+            self._process.wait()
             status = "none within 20 seconds"
         log = self.log()
         assert status == 0, f"after SIGTERM the exit status was {status}; the log:\n{log}"
         shown = [secret for secret in keys.secrets() if secret in log]
         assert shown == [], "the log shows secrets"
+        assert re.search("Signature=|(OBS|AWS) [A-Z0-9]+:", log) is None, "the log shows signatures"
         # The OBS SDK repeats a request after any 5xx, which would pass unnoticed.
         failed = [line for line in self.calls() if line["status"] >= 500 and line["status"] != 501]
         assert failed == [], "the server failed"
