@@ -27,6 +27,8 @@ use super::mac::Keying;
 use super::times::{self, Window};
 use super::{Error, Incoming};
 
+const DATE_NAME: &str = "Date";
+
 /// The names that differ between the scheme's two forms.
 #[derive(Debug)]
 pub(super) struct Dialect {
@@ -197,8 +199,6 @@ pub(super) fn read_url(request: &Incoming<'_>, window: &Window) -> Result<Option
     let strings_to_sign = strings_to_sign(request, dialect, &date_line, &sub_resources)?;
     Ok(Some(claim(access_key, security_token, strings_to_sign, signature)))
 }
-
-const DATE_NAME: &str = "Date";
 
 fn claim(
     access_key: String,

@@ -7,7 +7,7 @@
 //! 3. A fetch that fails is logged, and the credentials of the last one stay in use.
 //! 4. A secret that cannot be read, has no credentials, or has the sample pair counts as a failure.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -55,8 +55,13 @@ impl SecretsManagerCredentials {
         }
     }
 
+    /// The state is in order between any two statements, so a panic elsewhere does no harm to it.
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn state(&self) -> State {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.lock().clone()
     }
 
     fn has_passed(&self, since: Option<Timestamp>, seconds: i64) -> bool {
@@ -65,19 +70,22 @@ impl SecretsManagerCredentials {
 
     /// Fetches unless a fetch was tried a moment ago. The caller holds the flight.
     async fn fetch_if_due(&self) {
-        let state = self.state();
-        let least = if state.current.is_some() { LEAST_SECONDS } else { LEAST_SECONDS_AT_FIRST };
-        if !self.has_passed(state.tried_at, least) {
-            return;
+        let started_at = self.clock.now();
+        {
+            let mut state = self.lock();
+            let least = if state.current.is_some() { LEAST_SECONDS } else { LEAST_SECONDS_AT_FIRST };
+            if !self.has_passed(state.tried_at, least) {
+                return;
+            }
+            // Noted before the fetch: one that is given up because its caller hung up counts as well.
+            state.tried_at = Some(started_at);
         }
         let fetched = self.fetch().await;
-        let now = self.clock.now();
-        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        state.tried_at = Some(now);
+        let mut state = self.lock();
         match fetched {
             Ok(credentials) => {
                 state.current = Some(Arc::new(credentials));
-                state.fetched_at = Some(now);
+                state.fetched_at = Some(started_at);
             }
             Err(cause) => tracing::error!(
                 cause,

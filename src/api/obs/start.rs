@@ -121,8 +121,8 @@ impl Body {
             .map(|(name, value)| Ok((name.clone(), serde_json::from_str(value.get())?)))
             .collect::<Result<_, serde_json::Error>>()
             .map_err(|_| Error::InvalidArgument("inputs is not valid JSON".into()))?;
-        let completed = parameters::complete(declared, given)
-            .map_err(|problem| Error::InvalidArgument(format!("inputs: {problem}")))?;
+        let completed =
+            parameters::complete(declared, given).map_err(|problem| Error::InvalidArgument(problem.to_string()))?;
         let mut inputs = String::new();
         for (name, value) in &completed {
             let separator = if inputs.is_empty() { "" } else { "," };
