@@ -206,14 +206,13 @@ def answer(event, status, body, headers):
     context = event["requestContext"]
     headers = {name.lower(): value for name, value in headers.items()}
     multiple = {name: [value] for name, value in headers.items()}
-    shape = {"statusCode": status}
+    shape = {"statusCode": status, "body": body, "isBase64Encoded": False}
     if "elb" in context:
-        shape |= {"statusDescription": f"{status} {REASONS[status]}", "headers": headers, "multiValueHeaders": multiple}
-    elif "http" in context:
-        shape |= {"headers": headers}
-    else:
-        shape |= {"multiValueHeaders": multiple}
-    return shape | {"body": body, "isBase64Encoded": False}
+        description = f"{status} {REASONS[status]}"
+        return shape | {"statusDescription": description, "headers": headers, "multiValueHeaders": multiple}
+    if "http" in context:
+        return shape | {"headers": headers, "multiValueHeaders": {}, "cookies": []}
+    return shape | {"headers": {}, "multiValueHeaders": multiple}
 
 
 def request_id(event):

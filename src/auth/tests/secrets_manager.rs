@@ -34,13 +34,22 @@ impl Clock for Turned {
 /// Secrets Manager as far as the source sees it: one secret, or an error if there is none.
 #[derive(Default)]
 struct Fake {
-    secret: Mutex<Option<String>>,
+    /// Status and body.
+    canned: Mutex<(u16, String)>,
     calls: AtomicUsize,
 }
 
 impl Fake {
     fn set(&self, secret: Option<&str>) {
-        *self.secret.lock().expect("the lock") = secret.map(str::to_owned);
+        let (status, body) = match secret {
+            Some(secret) => (200, serde_json::json!({"Name": "flowgate", "SecretString": secret})),
+            None => (400, serde_json::json!({"__type": "ResourceNotFoundException", "Message": "no such secret"})),
+        };
+        self.set_answer(status, &body.to_string());
+    }
+
+    fn set_answer(&self, status: u16, body: &str) {
+        *self.canned.lock().expect("the lock") = (status, body.to_owned());
     }
 
     fn calls(&self) -> usize {
@@ -49,12 +58,9 @@ impl Fake {
 
     fn answer(&self) -> http::Response<Full<Bytes>> {
         self.calls.fetch_add(1, Ordering::Relaxed);
-        let (status, body) = match &*self.secret.lock().expect("the lock") {
-            Some(secret) => (200, serde_json::json!({"Name": "flowgate", "SecretString": secret})),
-            None => (400, serde_json::json!({"__type": "ResourceNotFoundException", "Message": "no such secret"})),
-        };
+        let (status, body) = self.canned.lock().expect("the lock").clone();
         let answer = http::Response::builder().status(status).header("Content-Type", "application/x-amz-json-1.1");
-        answer.body(Full::new(Bytes::from(body.to_string()))).expect("an answer")
+        answer.body(Full::new(Bytes::from(body))).expect("an answer")
     }
 }
 
@@ -177,4 +183,24 @@ async fn without_any_success_the_source_is_unavailable_and_recovers() {
     fake.set(Some(&secret("A")));
     clock.turn(1);
     assert_eq!(key(&source.snapshot().await.expect("credentials")), "A");
+}
+
+#[tokio::test]
+async fn what_is_logged_of_a_failure_does_not_show_the_secret() {
+    let Setting { fake, source, .. } = setting(None).await;
+    let with_typo = secret("A").replace("secret_key", "secret_kye").replace("\"S\"", "\"SECRETVALUE\"");
+    let answers = [
+        (200, r#"{"Name": "flowgate", "SecretString": "SECRETVALUE"#.to_owned()),
+        (200, serde_json::json!({"SecretString": "SECRETVALUE"}).to_string()),
+        (200, serde_json::json!({"SecretString": with_typo}).to_string()),
+        (418, r#"{"SecretString": "SECRETVALUE"}"#.to_owned()),
+    ];
+    for (status, body) in answers {
+        fake.set_answer(status, &body);
+        let cause = source.fetch().await.expect_err("it cannot be read");
+        assert!(!cause.is_empty() && !cause.contains("SECRETVALUE"), "{cause}");
+    }
+    fake.set(None);
+    let cause = source.fetch().await.expect_err("there is no secret");
+    assert!(cause.contains("no such secret"), "{cause}");
 }
