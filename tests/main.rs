@@ -3,6 +3,7 @@
 
 #![allow(unreachable_pub, reason = "a test binary exports nothing")]
 
+mod cli;
 mod deployed;
 mod durability;
 mod events;

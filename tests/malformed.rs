@@ -93,7 +93,6 @@ async fn ten_thousand_malformed_calls_are_all_answered_in_a_dialect_and_without_
             *outcomes.entry(outcome).or_default() += count;
         }
     }
-    println!("{outcomes:#?}");
     assert_eq!(outcomes.values().sum::<usize>() as u64, CALLS);
     let missing: Vec<_> = REACHED.iter().filter(|outcome| !outcomes.contains_key(**outcome)).collect();
     assert!(missing.is_empty(), "never reached {missing:?}: {outcomes:#?}");

@@ -73,15 +73,19 @@ impl Process {
 
     /// Starts plain HTTP and waits for the address it answers on.
     pub fn serve(command: &mut Command) -> (Self, SocketAddr) {
-        let mut process = Self::spawn(command);
+        let process = Self::spawn(command);
+        let line = process.line_with("flowgate answers on http://");
+        let (_, address) = line.split_once("http://").expect("a URL");
+        (process, address.parse().expect("an address"))
+    }
+
+    /// Waits for the next line on standard output that has `text` in it.
+    pub fn line_with(&self, text: &str) -> String {
         loop {
-            let Ok(line) = process.lines.recv_timeout(DEADLINE) else {
-                let _ = process.child.kill();
-                panic!("it did not come up: {:?}", process.end());
-            };
-            if let Some((_, address)) = line.split_once("flowgate answers on http://") {
-                let address = address.parse().expect("an address");
-                return (process, address);
+            let line = self.lines.recv_timeout(DEADLINE);
+            let line = line.unwrap_or_else(|_| panic!("it ended or hangs before it wrote {text}"));
+            if line.contains(text) {
+                return line;
             }
         }
     }
