@@ -10,5 +10,6 @@ mod events;
 mod lambda;
 mod logs;
 mod malformed;
+mod panics;
 mod plain_http;
 mod support;

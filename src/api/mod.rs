@@ -147,7 +147,7 @@ impl Apis {
 
 fn refuse(api: Api, request: &Request, refusal: Refusal) -> Reply {
     match api {
-        Api::Obs => obs::Error::from(refusal).render(request),
+        Api::Obs => obs::refuse(request, refusal),
         Api::FunctionGraphV1 => functiongraph_v1::Error::from(refusal).render(request),
         Api::FunctionGraphV2 => functiongraph_v2::Error::from(refusal).render(request),
     }
