@@ -153,7 +153,7 @@ fn the_server_accepts_what_sign_curl_prints() {
 #[test]
 fn the_server_accepts_the_line_that_its_start_prints() {
     let data = tempfile::tempdir().expect("a directory");
-    let (process, address) = Process::serve(&mut command(data.path()));
+    let (mut process, address) = Process::serve(&mut command(data.path()));
     let line = process.line_with("curl -");
     let host = address.to_string();
     let answer = exchange(address, &request_of_curl(&arguments_of_curl(line.trim()), &host));

@@ -9,6 +9,7 @@ use tempfile::TempDir;
 use crate::support::PROJECT;
 use crate::support::caller::{Api, Call, HOST};
 use crate::support::gate::Gate;
+use crate::support::mutation::{Random, mutate_bytes};
 use crate::support::process::{Process, command};
 use crate::support::root;
 use crate::support::wire::{Wire, exchange};
@@ -315,4 +316,33 @@ fn a_start_that_runs_when_the_process_is_told_to_end_is_answered_first() {
     assert_eq!(running.answer().json(), json!({"execution_id": "during"}));
     assert!(running.is_closed());
     assert_eq!(server.process.end().status.code(), Some(0));
+}
+
+#[test]
+fn bytes_that_are_no_request_harm_nobody() {
+    let server = Server::new(&[]);
+    let send = |index: usize| {
+        let call = Call::start(Api::ALL[index % 3], "garbled").signed();
+        let random = &mut Random::new(index as u64);
+        let mut head = call.head();
+        (0..=index % 4).for_each(|_| mutate_bytes(&mut head, random));
+        let mut wire = Wire::connect(server.address);
+        // The server may hang up as soon as it has seen enough.
+        if wire.try_send(&[head, call.body].concat()).is_some() {
+            wire.try_finish();
+        }
+        if let Some(answer) = wire.try_answer() {
+            assert!(answer.status < 500 || answer.status == 501, "{index}: {answer:?}");
+        }
+    };
+    // Side by side, because a wrong signature waits a while for its refusal.
+    std::thread::scope(|scope| {
+        (0..30).for_each(|worker| {
+            scope.spawn(move || (0..20).for_each(|number| send(worker * 20 + number)));
+        });
+    });
+    let good = exchange(server.address, &Call::start(Api::V2, "after-all-that").signed().bytes());
+    assert_eq!(good.status, 200, "{good:?}");
+    let ended = server.process.stop();
+    assert!(ended.status.code() == Some(0) && !ended.stderr.contains("panicked"), "{ended:?}");
 }

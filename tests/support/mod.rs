@@ -6,6 +6,7 @@ pub mod gate;
 pub mod mutation;
 pub mod process;
 pub mod runtime_api;
+pub mod secrets_manager;
 pub mod wire;
 
 use std::path::{Path, PathBuf};

@@ -242,7 +242,8 @@ fn mutate_path(call: &mut Call, random: &mut Random) {
     call.path = segments.join("/");
 }
 
-fn mutate_bytes(bytes: &mut Vec<u8>, random: &mut Random) {
+/// Changes some bytes.
+pub fn mutate_bytes(bytes: &mut Vec<u8>, random: &mut Random) {
     let place = random.below(bytes.len() + 1);
     match random.below(8) {
         0 => bytes.clear(),

@@ -73,17 +73,19 @@ impl Process {
 
     /// Starts plain HTTP and waits for the address it answers on.
     pub fn serve(command: &mut Command) -> (Self, SocketAddr) {
-        let process = Self::spawn(command);
+        let mut process = Self::spawn(command);
         let line = process.line_with("flowgate answers on http://");
         let (_, address) = line.split_once("http://").expect("a URL");
         (process, address.parse().expect("an address"))
     }
 
     /// Waits for the next line on standard output that has `text` in it.
-    pub fn line_with(&self, text: &str) -> String {
+    pub fn line_with(&mut self, text: &str) -> String {
         loop {
-            let line = self.lines.recv_timeout(DEADLINE);
-            let line = line.unwrap_or_else(|_| panic!("it ended or hangs before it wrote {text}"));
+            let Ok(line) = self.lines.recv_timeout(DEADLINE) else {
+                let _ = self.child.kill();
+                panic!("no line with {text:?}: {:?}", self.end());
+            };
             if line.contains(text) {
                 return line;
             }
