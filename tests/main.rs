@@ -4,4 +4,7 @@
 #![allow(unreachable_pub, reason = "a test binary exports nothing")]
 
 mod events;
+mod faults;
+mod starting_twice;
+mod store;
 mod support;
