@@ -3,8 +3,14 @@
 
 #![allow(unreachable_pub, reason = "a test binary exports nothing")]
 
+mod deployed;
+mod durability;
 mod events;
 mod faults;
+mod lambda;
+mod logs;
+mod malformed;
+mod plain_http;
 mod starting_twice;
 mod store;
 mod support;

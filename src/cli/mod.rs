@@ -87,11 +87,15 @@ impl Cli {
 
 /// Starts the log on standard error: one JSON object a line where machines read it, plain lines for people.
 ///
-/// The embedded store warns of every conditional write that it refuses, which is how a repeated start is found out; the
-/// line of the call says all there is to say about it.
+/// The level asked for is that of our own lines. Libraries write whole events, bodies and headers at the lower levels, so
+/// they get to warn and no more; and the embedded store warns of every write it refuses, which is how a repeated start is
+/// found out.
 fn start_log(config: &Config) {
-    let levels =
-        Targets::new().with_default(config.log_level).with_target("dynoxide", config.log_level.min(LevelFilter::ERROR));
+    let at_most = |level| config.log_level.min(level);
+    let levels = Targets::new()
+        .with_default(at_most(LevelFilter::WARN))
+        .with_target("dynoxide", at_most(LevelFilter::ERROR))
+        .with_target("flowgate", config.log_level);
     let log = tracing_subscriber::fmt()
         .with_max_level(config.log_level)
         .with_writer(std::io::stderr)

@@ -1,8 +1,15 @@
 //! What the tests have in common.
 
+pub mod answer;
 mod call;
+pub mod caller;
 mod clock;
+pub mod gate;
+pub mod mutation;
+pub mod process;
 mod proxy;
+pub mod runtime_api;
+pub mod wire;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

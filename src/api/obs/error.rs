@@ -16,6 +16,9 @@ pub(in crate::api) enum Error {
     /// A parameter breaks its rule; the text names it.
     #[error("{0}")]
     InvalidArgument(String),
+    /// An input is no parameter of the workflow. The text is for the caller only, for the name in it is of the body.
+    #[error("`inputs` has a name that is no parameter of the workflow")]
+    UnknownInput(String),
     /// The body is missing or not JSON.
     #[error("{0}")]
     InvalidRequestBody(String),
@@ -56,7 +59,7 @@ impl Error {
     /// ("unsupported API") is of Table 3.
     fn status_and_code(&self) -> (StatusCode, &'static str) {
         match self {
-            Self::InvalidArgument(_) => (StatusCode::BAD_REQUEST, "InvalidArgument"),
+            Self::InvalidArgument(_) | Self::UnknownInput(_) => (StatusCode::BAD_REQUEST, "InvalidArgument"),
             Self::InvalidRequestBody(_) => (StatusCode::BAD_REQUEST, "InvalidRequestBody"),
             Self::Common(refusal) => match refusal {
                 Refusal::Undeliverable(fault) => match fault {
@@ -83,7 +86,9 @@ impl Error {
     /// What the caller reads.
     fn message(&self) -> String {
         match self {
-            Self::InvalidArgument(message) | Self::InvalidRequestBody(message) => message.clone(),
+            Self::InvalidArgument(message) | Self::UnknownInput(message) | Self::InvalidRequestBody(message) => {
+                message.clone()
+            }
             Self::Common(refusal) => match refusal {
                 Refusal::Undeliverable(fault) => fault.message().to_owned(),
                 Refusal::InputTooLarge => "the input with its defaults is larger than 262144 bytes".to_owned(),

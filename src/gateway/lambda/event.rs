@@ -47,15 +47,26 @@ pub struct Event {
     #[serde(default, deserialize_with = "nullable")]
     headers: BTreeMap<String, Option<String>>,
     #[serde(default, deserialize_with = "nullable")]
-    multi_value_headers: BTreeMap<String, Vec<String>>,
+    multi_value_headers: BTreeMap<String, Values>,
     #[serde(default, deserialize_with = "nullable")]
-    query_string_parameters: BTreeMap<String, String>,
+    query_string_parameters: BTreeMap<String, Option<String>>,
     #[serde(default, deserialize_with = "nullable")]
-    multi_value_query_string_parameters: BTreeMap<String, Vec<String>>,
+    multi_value_query_string_parameters: BTreeMap<String, Values>,
     #[serde(default)]
     body: Option<String>,
     #[serde(default, deserialize_with = "nullable")]
     is_base64_encoded: bool,
+}
+
+/// The values of one name. A null, for all or for one of them, is an empty text.
+#[derive(Debug, Deserialize)]
+struct Values(Option<Vec<Option<String>>>);
+
+impl Values {
+    fn iter(&self) -> impl Iterator<Item = &str> {
+        let values = self.0.as_deref().unwrap_or(&[const { None }]);
+        values.iter().map(|value| value.as_deref().unwrap_or_default())
+    }
 }
 
 #[derive(Debug, Deserialize)]
@@ -163,10 +174,11 @@ impl Event {
             return raw.clone();
         }
         let pairs: Vec<(&str, &str)> = if self.multi_value_query_string_parameters.is_empty() {
-            self.query_string_parameters.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect()
+            let entries = self.query_string_parameters.iter();
+            entries.map(|(name, value)| (name.as_str(), value.as_deref().unwrap_or_default())).collect()
         } else {
             let entries = self.multi_value_query_string_parameters.iter();
-            entries.flat_map(|(name, values)| values.iter().map(|value| (name.as_str(), value.as_str()))).collect()
+            entries.flat_map(|(name, values)| values.iter().map(|value| (name.as_str(), value))).collect()
         };
         let encode = |text| match self.front_end() {
             FrontEnd::Rest | FrontEnd::Http => utf8_percent_encode(text, QUERY).to_string(),
