@@ -22,7 +22,7 @@ import urllib.request
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 APIS = ("obs", "functiongraph_v1", "functiongraph_v2")
 # Far beyond what a start takes; it only ends a wait for what will never come.
-START_DEADLINE_SECONDS = 600
+START_DEADLINE_SECONDS = 300
 CALL_DEADLINE_SECONDS = 60
 
 # The variables of the machine that would lead the function to another store, another clock or another runtime.

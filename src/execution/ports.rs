@@ -32,7 +32,11 @@ pub trait ExecutionStore: Send + Sync {
         now: Timestamp,
     ) -> Result<Page, StoreError>;
 
-    /// Moves an execution to `next` if its present status allows that ([`Status::may_become`]), in one atomic step.
+    /// Moves an execution to `next` if its present status allows that ([`Status::may_become`]), in one atomic step. Of any
+    /// number of concurrent moves to final statuses, exactly one is answered [`Moved::Done`].
+    ///
+    /// A move whose answer was lost and that was sent again is answered [`Moved::Refused`] with `next` itself: whoever moved
+    /// it, the execution is where the caller wanted it.
     async fn advance(
         &self,
         key: &ExecutionKey,

@@ -6,7 +6,7 @@ use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, Region};
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::config::Credentials;
-use aws_sdk_dynamodb::config::retry::RetryConfig;
+use aws_sdk_dynamodb::config::retry::{RetryConfig, RetryPartition};
 use aws_smithy_http_client::Builder;
 use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
 
@@ -19,14 +19,41 @@ pub enum Endpoint {
     Local(String),
 }
 
-/// A put takes milliseconds; an attempt that takes this long is lost, and sending it again is safe (see the nonce).
-const ATTEMPT: Duration = Duration::from_secs(2);
-/// All attempts together stay below the function's own time limit, so that the caller gets an answer and not a cut.
-const OPERATION: Duration = Duration::from_secs(7);
-const CONNECT: Duration = Duration::from_secs(1);
+/// How long a call of the storage may take.
+#[derive(Debug, Clone, Copy)]
+pub struct Patience {
+    /// Until the connection stands.
+    pub connect: Duration,
+    /// Until an attempt is given up; sending it again is safe (see the nonce).
+    pub attempt: Duration,
+    /// Until the call is given up, all attempts and pauses included.
+    pub operation: Duration,
+    /// The longest pause before the second attempt; before the third it is twice as long.
+    pub pause: Duration,
+}
+
+/// A put takes milliseconds, so an attempt of two seconds is lost. Three of them with their pauses stay below the
+/// function's own time limit, so that the caller gets an answer and not a cut.
+impl Default for Patience {
+    fn default() -> Self {
+        Self {
+            connect: Duration::from_secs(1),
+            attempt: Duration::from_secs(2),
+            operation: Duration::from_secs(7),
+            pause: Duration::from_millis(50),
+        }
+    }
+}
+
+const ATTEMPTS: u32 = 3;
+
+/// Builds the client with the patience of a deployed function.
+pub async fn client(endpoint: &Endpoint) -> Client {
+    client_with(endpoint, Patience::default()).await
+}
 
 /// Builds the client. Only an endpoint that is AWS's needs the shared settings, so that a local start looks nothing up.
-pub async fn client(endpoint: &Endpoint) -> Client {
+pub async fn client_with(endpoint: &Endpoint, patience: Patience) -> Client {
     let builder = match endpoint {
         Endpoint::Default => aws_sdk_dynamodb::config::Builder::from(&shared_config().await),
         Endpoint::Local(url) => aws_sdk_dynamodb::Config::builder()
@@ -34,15 +61,17 @@ pub async fn client(endpoint: &Endpoint) -> Client {
             .http_client(Builder::new().build_http())
             .endpoint_url(url)
             .region(Region::from_static("local-1"))
+            // The SDK stops retrying when much fails, and counts that per partition; servers must not share one.
+            .retry_partition(RetryPartition::new(url.clone()))
             .credentials_provider(Credentials::new("local", "local", None, None, "flowgate-local")),
     };
     let timeouts = TimeoutConfig::builder()
-        .connect_timeout(CONNECT)
-        .operation_attempt_timeout(ATTEMPT)
-        .operation_timeout(OPERATION)
+        .connect_timeout(patience.connect)
+        .operation_attempt_timeout(patience.attempt)
+        .operation_timeout(patience.operation)
         .build();
-    let config = builder.timeout_config(timeouts).retry_config(RetryConfig::standard().with_max_attempts(3));
-    Client::from_conf(config.build())
+    let retries = RetryConfig::standard().with_max_attempts(ATTEMPTS).with_initial_backoff(patience.pause);
+    Client::from_conf(builder.timeout_config(timeouts).retry_config(retries).build())
 }
 
 /// The settings every SDK client shares. The TLS stack is rustls on ring: aws-lc's first use costs about 21 ms of CPU per

@@ -1,10 +1,13 @@
 //! What the tests have in common.
 
 pub mod answer;
+mod call;
 pub mod caller;
+mod clock;
 pub mod gate;
 pub mod mutation;
 pub mod process;
+mod proxy;
 pub mod runtime_api;
 pub mod secrets_manager;
 pub mod wire;
@@ -22,6 +25,10 @@ use flowgate::store::{self, DynamoStore, Endpoint};
 use flowgate::workflow::{WorkflowStore, Workflows, files};
 use lambda_http::{Context, LambdaEvent};
 use serde_json::Value;
+
+pub use call::{Answer, Call};
+pub use clock::TestClock;
+pub use proxy::{Fault, Proxy};
 
 /// The project of the sample credentials.
 pub const PROJECT: &str = "c0ffee00c0ffee00c0ffee00c0ffee00";
@@ -44,6 +51,18 @@ pub fn fixed_time() -> Timestamp {
 pub fn read_json(path: &Path) -> Value {
     let text = std::fs::read_to_string(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
     serde_json::from_str(&text).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+/// How long [`TestApp`] keeps an execution.
+pub const RETENTION_DAYS: u32 = 90;
+
+/// Stores the sample workflows for [`PROJECT`].
+pub async fn publish_samples(store: Arc<dyn WorkflowStore>) {
+    let workflows = Workflows::new(store, Arc::new(FixedClock(fixed_time())), 0);
+    for (path, definition) in files::read_definitions(&root().join("workflows")).expect("the samples") {
+        let definition = definition.unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+        workflows.publish(PROJECT, definition).await.expect("a stored workflow");
+    }
 }
 
 /// An empty table in a store of its own, in memory.
@@ -69,17 +88,27 @@ impl TestApp {
 
     /// Over stores of the test's own.
     pub async fn over(executions: Arc<dyn ExecutionStore>, workflows: Arc<dyn WorkflowStore>) -> Self {
-        let clock: Arc<dyn Clock> = Arc::new(FixedClock(fixed_time()));
+        publish_samples(workflows.clone()).await;
+        Self::process(executions, workflows, Arc::new(FixedClock(fixed_time())))
+    }
+
+    /// A process that has just begun over what is stored already: it remembers nothing.
+    pub fn process(
+        executions: Arc<dyn ExecutionStore>,
+        workflows: Arc<dyn WorkflowStore>,
+        clock: Arc<dyn Clock>,
+    ) -> Self {
         let workflows = Workflows::new(workflows, clock.clone(), 30);
-        for (path, definition) in files::read_definitions(&root().join("workflows")).expect("the samples") {
-            let definition = definition.unwrap_or_else(|error| panic!("{}: {error}", path.display()));
-            workflows.publish(PROJECT, definition).await.expect("a stored workflow");
-        }
-        let executions = Executions::new(executions, clock.clone(), Arc::new(RandomIds), 90);
+        let executions = Executions::new(executions, clock.clone(), Arc::new(RandomIds), RETENTION_DAYS);
         let credentials = Arc::new(StaticCredentials::new(Credentials::sample()));
         let authenticator = Authenticator::new(credentials, clock.clone(), 900);
         let apis = Apis::new(authenticator, executions, workflows, clock, "local-1");
         Self { function: Function::new(apis, "") }
+    }
+
+    /// Sends a call through a REST API and reads the answer.
+    pub async fn send(&self, call: &Call) -> Answer {
+        Answer::read(&self.invoke(&call.rest_event()).await)
     }
 
     /// Sends an event, as Lambda would, and returns the answer the front end gets.

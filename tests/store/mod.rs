@@ -1,0 +1,114 @@
+//! The contract of the store's ports, over every implementation of DynamoDB at hand: the embedded store always, and the
+//! server that `FLOWGATE_TEST_DYNAMODB_ENDPOINT` names.
+
+mod executions;
+mod faults;
+mod lists;
+mod workflows;
+
+use flowgate::clock::Timestamp;
+use flowgate::execution::{Execution, ExecutionKey, ExecutionName, Fingerprint, Origin, Status};
+use flowgate::json::JsonText;
+use flowgate::store::embedded::Embedded;
+use flowgate::store::{DynamoStore, Endpoint, Patience, client_with};
+use uuid::Uuid;
+
+use crate::support::{PROJECT, Proxy, fixed_time};
+
+const ENDPOINT: &str = "FLOWGATE_TEST_DYNAMODB_ENDPOINT";
+
+/// An implementation of DynamoDB. Every table a test asks for is new, so tests share a server without meeting.
+struct Server {
+    url: String,
+}
+
+/// Runs a test over each server. When one fails, the last line printed names it.
+async fn on_each_server(test: impl AsyncFn(Server)) {
+    let embedded = Embedded::in_memory().expect("the embedded store");
+    eprintln!("over the embedded store");
+    test(Server { url: embedded.url() }).await;
+    if let Ok(url) = std::env::var(ENDPOINT) {
+        eprintln!("over {url}");
+        test(Server { url }).await;
+    }
+}
+
+impl Server {
+    /// A new table.
+    async fn table(&self, list_shards: u8) -> DynamoStore {
+        let table = self.absent_table(&self.url, list_shards, Patience::default()).await;
+        table.create_table().await.expect("a table");
+        table
+    }
+
+    /// Two ways to one new table: straight, and through a proxy.
+    async fn proxied_table(&self, patience: Patience) -> (DynamoStore, Proxy, DynamoStore) {
+        let proxy = Proxy::before(&self.url).await;
+        let name = table_name();
+        let straight = DynamoStore::new(client(&self.url, Patience::default()).await, name.clone(), 1);
+        straight.create_table().await.expect("a table");
+        let through = DynamoStore::new(client(proxy.url(), patience).await, name, 1);
+        (straight, proxy, through)
+    }
+
+    /// A new table, seen by a process with so many list shards and by one with so many more.
+    async fn table_with_shards(&self, before: u8, after: u8) -> (DynamoStore, DynamoStore) {
+        let (client, name) = (client(&self.url, Patience::default()).await, table_name());
+        let first = DynamoStore::new(client.clone(), name.clone(), before);
+        first.create_table().await.expect("a table");
+        (first, DynamoStore::new(client, name, after))
+    }
+
+    /// A table that was never made.
+    async fn absent_table(&self, url: &str, list_shards: u8, patience: Patience) -> DynamoStore {
+        DynamoStore::new(client(url, patience).await, table_name(), list_shards)
+    }
+}
+
+async fn client(url: &str, patience: Patience) -> aws_sdk_dynamodb::Client {
+    client_with(&Endpoint::Local(url.to_owned()), patience).await
+}
+
+fn table_name() -> String {
+    format!("flowgate-{}", Uuid::new_v4())
+}
+
+fn json(text: &str) -> JsonText {
+    JsonText::parse(text).expect("valid JSON")
+}
+
+fn name(text: &str) -> ExecutionName {
+    ExecutionName::parse(text).expect("a valid name")
+}
+
+fn key(text: &str) -> ExecutionKey {
+    ExecutionKey { project_id: PROJECT.into(), workflow_id: Uuid::from_u128(7), name: name(text) }
+}
+
+/// An execution with every optional field empty, started now and kept for a day. Each has a nonce of its own.
+fn execution(text: &str) -> Execution {
+    let input = json("{}");
+    Execution {
+        fingerprint: Fingerprint::of(Uuid::from_u128(7), &input, None, false),
+        key: key(text),
+        workflow_name: "media-transcode".into(),
+        domain_id: "d0d0cafed0d0cafed0d0cafed0d0cafe".into(),
+        origin: Origin::Obs,
+        status: Status::Scheduled,
+        input,
+        headers: None,
+        merge_parameters: false,
+        create_date: None,
+        nonce: Uuid::new_v4(),
+        started_by: "FLOWGATELOCALKEY0001".into(),
+        request_id: "8476a536e9f411e897392dfe598c3fcd".into(),
+        trace: None,
+        started_at: now(),
+        updated_at: now(),
+        expires_at: now().plus_seconds(86_400),
+    }
+}
+
+fn now() -> Timestamp {
+    fixed_time()
+}
