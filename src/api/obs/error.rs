@@ -121,6 +121,7 @@ impl Error {
 fn authentication(error: &auth::Error) -> (StatusCode, &'static str) {
     let code = match error {
         auth::Error::Unavailable => return (StatusCode::SERVICE_UNAVAILABLE, "ServiceUnavailable"),
+        auth::Error::PayloadMismatch { .. } => return (StatusCode::BAD_REQUEST, "BadDigest"),
         auth::Error::MissingCredentials { .. }
         | auth::Error::Malformed { .. }
         | auth::Error::DateMissing { .. }
@@ -133,7 +134,7 @@ fn authentication(error: &auth::Error) -> (StatusCode, &'static str) {
         | auth::Error::ExpiredToken => "AccessDenied",
         auth::Error::Skewed { .. } => "RequestTimeTooSkewed",
         auth::Error::UnknownKey => "InvalidAccessKeyId",
-        auth::Error::WrongSignature | auth::Error::PayloadMismatch { .. } => "SignatureDoesNotMatch",
+        auth::Error::WrongSignature => "SignatureDoesNotMatch",
     };
     (StatusCode::FORBIDDEN, code)
 }
