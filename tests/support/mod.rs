@@ -21,7 +21,7 @@ use flowgate::clock::{Clock, FixedClock, Timestamp};
 use flowgate::execution::{ExecutionStore, Executions, RandomIds};
 use flowgate::gateway::lambda::Function;
 use flowgate::store::embedded::Embedded;
-use flowgate::store::{self, DynamoStore, Endpoint};
+use flowgate::store::{self, DynamoStore, Endpoint, Patience};
 use flowgate::workflow::{WorkflowStore, Workflows, files};
 use lambda_http::{Context, LambdaEvent};
 use serde_json::Value;
@@ -68,7 +68,7 @@ pub async fn publish_samples(store: Arc<dyn WorkflowStore>) {
 /// An empty table in a store of its own, in memory.
 pub async fn embedded_store() -> Arc<DynamoStore> {
     let embedded = Embedded::in_memory().expect("the embedded store");
-    let client = store::client(&Endpoint::Local(embedded.url())).await;
+    let client = store::client(&Endpoint::Local(embedded.url()), Patience::LOCAL).await;
     let table = DynamoStore::new(client, "flowgate".into(), 2);
     table.create_table().await.expect("a table");
     Arc::new(table)
