@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
+use http::header::CONTENT_LENGTH;
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Deserialize;
@@ -110,7 +111,7 @@ impl Event {
     pub(crate) fn into_request(self, base_path: &str, invocation_id: &str, xray: Option<&str>) -> Request {
         let (path, signed_path) = self.paths(base_path);
         let query = self.query();
-        let headers = self.headers();
+        let mut headers = self.headers();
         let gateway_id = self.request_context.request_id.clone();
         let id = gateway_id
             .as_deref()
@@ -121,6 +122,8 @@ impl Event {
         let method = Method::from_bytes(self.method().as_bytes()).unwrap_or(Method::TRACE);
         let query_fault = (!is_query(&query)).then_some(Fault::Query);
         let (body, body_fault) = self.body();
+        // REST APIs keep it to themselves, and the vendor's OBS client signs it in its v4 form.
+        headers.entry(CONTENT_LENGTH).or_insert(HeaderValue::from(body.len()));
         Request {
             method,
             path,
