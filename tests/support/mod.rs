@@ -21,10 +21,12 @@ use flowgate::clock::{Clock, FixedClock, Timestamp};
 use flowgate::execution::{ExecutionStore, Executions, RandomIds};
 use flowgate::gateway::lambda::Function;
 use flowgate::store::embedded::Embedded;
-use flowgate::store::{self, DynamoStore, Endpoint};
+use flowgate::store::{self, DynamoStore, Endpoint, Patience};
 use flowgate::workflow::{WorkflowStore, Workflows, files};
 use lambda_http::{Context, LambdaEvent};
 use serde_json::Value;
+
+use self::process::DEADLINE;
 
 pub use call::{Answer, Call};
 pub use clock::TestClock;
@@ -68,7 +70,9 @@ pub async fn publish_samples(store: Arc<dyn WorkflowStore>) {
 /// An empty table in a store of its own, in memory.
 pub async fn embedded_store() -> Arc<DynamoStore> {
     let embedded = Embedded::in_memory().expect("the embedded store");
-    let client = store::client(&Endpoint::Local(embedded.url())).await;
+    // On a busy machine the emulator may be slower than DynamoDB ever is; only a hang is to end a test.
+    let patience = Patience { connect: DEADLINE, attempt: DEADLINE, operation: DEADLINE, ..Patience::default() };
+    let client = store::client_with(&Endpoint::Local(embedded.url()), patience).await;
     let table = DynamoStore::new(client, "flowgate".into(), 2);
     table.create_table().await.expect("a table");
     Arc::new(table)
