@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use flowgate::clock::{FixedClock, Timestamp};
 use flowgate::execution::{Created, Cursor, Execution, ExecutionKey, ExecutionStore, Moved, Page, Status, Summary};
 use flowgate::store::embedded::Embedded;
-use flowgate::store::{DynamoStore, Endpoint, Patience, client_with};
+use flowgate::store::{self, DynamoStore, Endpoint, Patience};
 use flowgate::workflow::{StoreError, Workflow, WorkflowName, WorkflowStore};
 use uuid::Uuid;
 
@@ -57,7 +57,7 @@ impl Setup {
     async fn new(patience: Patience) -> Self {
         let embedded = Embedded::in_memory().expect("the embedded store");
         let proxy = Proxy::before(&embedded.url()).await;
-        let straight = table(&embedded.url(), "flowgate", Patience::default()).await;
+        let straight = table(&embedded.url(), "flowgate", Patience::LOCAL).await;
         straight.create_table().await.expect("a table");
         publish_samples(straight.clone()).await;
         let through = table(proxy.url(), "flowgate", patience).await;
@@ -66,7 +66,7 @@ impl Setup {
 
     /// One that does not wait long between attempts.
     async fn brisk() -> Self {
-        Self::new(Patience { pause: Duration::from_millis(1), ..Patience::default() }).await
+        Self::new(Patience { pause: Duration::from_millis(1), ..Patience::LOCAL }).await
     }
 
     /// Makes the program remember the sample workflow.
@@ -83,7 +83,7 @@ impl Setup {
 }
 
 async fn table(url: &str, name: &str, patience: Patience) -> Arc<DynamoStore> {
-    let client = client_with(&Endpoint::Local(url.to_owned()), patience).await;
+    let client = store::client(&Endpoint::Local(url.to_owned()), patience).await;
     Arc::new(DynamoStore::new(client, name.into(), 1))
 }
 
@@ -116,8 +116,8 @@ async fn a_throttled_start_is_told_to_come_back() {
 #[tokio::test]
 async fn a_start_without_storage_is_told_to_come_back() {
     for (fault, patience) in [
-        (Fault::Fail, Patience { pause: Duration::from_millis(1), ..Patience::default() }),
-        (Fault::Hang, Patience { attempt: Duration::from_millis(20), ..Patience::default() }),
+        (Fault::Fail, Patience { pause: Duration::from_millis(1), ..Patience::LOCAL }),
+        (Fault::Hang, Patience { attempt: Duration::from_millis(500), ..Patience::LOCAL }),
     ] {
         let setup = Setup::new(patience).await;
         setup.proxy.always(fault);
@@ -168,7 +168,7 @@ async fn a_start_whose_every_answer_was_lost_can_be_repeated() {
 #[tokio::test]
 async fn a_missing_table_is_our_fault_and_not_the_callers() {
     let embedded = Embedded::in_memory().expect("the embedded store");
-    let app = process(&table(&embedded.url(), "missing", Patience::default()).await);
+    let app = process(&table(&embedded.url(), "missing", Patience::LOCAL).await);
     for dialect in &DIALECTS {
         let (status, code) = dialect.internal;
         let answer = app.send(&(dialect.start)("run")).await.expect_refusal(status, code);

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use flowgate::clock::Clock;
 use flowgate::execution::{Execution, ExecutionKey, ExecutionName, ExecutionStore, Moved, Origin, Status, Summary};
 use flowgate::store::embedded::Embedded;
-use flowgate::store::{self, DynamoStore, Endpoint};
+use flowgate::store::{self, DynamoStore, Endpoint, Patience};
 use futures_util::future::join_all;
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -96,7 +96,7 @@ async fn two_processes_over_one_file_make_one_execution_of_a_key() {
     let mut processes = Vec::new();
     for n in 0..2 {
         let embedded = Embedded::open(folder.path()).expect("the embedded store");
-        let client = store::client(&Endpoint::Local(embedded.url())).await;
+        let client = store::client(&Endpoint::Local(embedded.url()), Patience::LOCAL).await;
         let store = Arc::new(DynamoStore::new(client, "flowgate".into(), 2));
         store.create_table().await.expect("a table");
         publish_samples(store.clone()).await;

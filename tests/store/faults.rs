@@ -13,12 +13,12 @@ use crate::support::{Fault, PROJECT, root};
 
 /// Does not wait long between attempts.
 fn brisk() -> Patience {
-    Patience { pause: Duration::from_millis(1), ..Patience::default() }
+    Patience { pause: Duration::from_millis(1), ..Patience::LOCAL }
 }
 
 /// Gives up almost at once: for storage that never answers.
 fn impatient() -> Patience {
-    Patience { attempt: Duration::from_millis(20), ..brisk() }
+    Patience { attempt: Duration::from_millis(500), ..brisk() }
 }
 
 fn sample() -> Workflow {
@@ -129,7 +129,7 @@ async fn one_fault_is_not_noticed() {
 #[tokio::test]
 async fn an_attempt_that_hangs_is_given_up_and_made_again() {
     on_each_server(async |server| {
-        let (_, proxy, store) = server.proxied_table(Patience::default()).await;
+        let (_, proxy, store) = server.proxied_table(Patience::LOCAL).await;
         proxy.once(Fault::Hang);
         assert_eq!(store.create(&execution("run"), now()).await.expect("an answer"), Created::New);
         assert_eq!(proxy.take_operations(), ["PutItem", "PutItem"]);
@@ -141,7 +141,7 @@ async fn an_attempt_that_hangs_is_given_up_and_made_again() {
 async fn a_create_whose_answer_was_lost_is_still_new() {
     on_each_server(async |server| {
         for fault in [Fault::LoseAnswer, Fault::WithholdAnswer] {
-            let (straight, proxy, store) = server.proxied_table(Patience::default()).await;
+            let (straight, proxy, store) = server.proxied_table(Patience::LOCAL).await;
             let first = execution("run");
             proxy.once(fault);
             assert_eq!(store.create(&first, now()).await.expect("an answer"), Created::New, "{fault:?}");
@@ -190,7 +190,7 @@ async fn a_move_whose_answer_was_lost_is_refused_with_the_status_it_reached() {
 async fn an_item_of_another_format_is_damaged_and_not_misread() {
     on_each_server(async |server| {
         let name = super::table_name();
-        let client = super::client(&server.url, Patience::default()).await;
+        let client = super::client(&server.url, Patience::LOCAL).await;
         let store = DynamoStore::new(client.clone(), name.clone(), 1);
         store.create_table().await.expect("a table");
         store.create(&execution("run"), now()).await.expect("an answer");

@@ -26,8 +26,6 @@ use flowgate::workflow::{WorkflowStore, Workflows, files};
 use lambda_http::{Context, LambdaEvent};
 use serde_json::Value;
 
-use self::process::DEADLINE;
-
 pub use call::{Answer, Call};
 pub use clock::TestClock;
 pub use proxy::{Fault, Proxy};
@@ -70,9 +68,7 @@ pub async fn publish_samples(store: Arc<dyn WorkflowStore>) {
 /// An empty table in a store of its own, in memory.
 pub async fn embedded_store() -> Arc<DynamoStore> {
     let embedded = Embedded::in_memory().expect("the embedded store");
-    // On a busy machine the emulator may be slower than DynamoDB ever is; only a hang is to end a test.
-    let patience = Patience { connect: DEADLINE, attempt: DEADLINE, operation: DEADLINE, ..Patience::default() };
-    let client = store::client_with(&Endpoint::Local(embedded.url()), patience).await;
+    let client = store::client(&Endpoint::Local(embedded.url()), Patience::LOCAL).await;
     let table = DynamoStore::new(client, "flowgate".into(), 2);
     table.create_table().await.expect("a table");
     Arc::new(table)

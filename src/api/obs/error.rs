@@ -2,11 +2,11 @@
 
 use std::fmt::Write;
 
-use http::header::{ACCEPT, ALLOW, HeaderValue, RETRY_AFTER};
+use http::header::{ACCEPT, HeaderValue};
 use http::{HeaderMap, StatusCode};
 use serde::Serialize;
 
-use crate::api::refusal::{Refusal, chain};
+use crate::api::refusal::Refusal;
 use crate::api::{Fault, Reply, Request};
 use crate::auth;
 
@@ -45,14 +45,9 @@ impl Error {
         } else {
             ("application/xml", xml(code, &message, &request.path, &id).into_bytes())
         };
-        let mut reply = Reply::new(status, HeaderValue::from_static(content_type), text);
-        reply.code = Some(code);
-        reply.cause = Some(chain(self));
-        match self {
-            Self::Common(Refusal::MethodNotAllowed { allow }) => reply.header(ALLOW, HeaderValue::from_static(allow)),
-            _ if status == StatusCode::SERVICE_UNAVAILABLE => reply.header(RETRY_AFTER, HeaderValue::from_static("1")),
-            _ => reply,
-        }
+        let common = if let Self::Common(refusal) = self { Some(refusal) } else { None };
+        let reply = Reply::new(status, HeaderValue::from_static(content_type), text);
+        Reply { code: Some(code), ..reply }.advising(self, common)
     }
 
     /// The vendor's code and its status, per Table 2. `NoSuchWorkflow` is ours: the vendor prints none. `SYS.0003`
@@ -121,6 +116,7 @@ impl Error {
 fn authentication(error: &auth::Error) -> (StatusCode, &'static str) {
     let code = match error {
         auth::Error::Unavailable => return (StatusCode::SERVICE_UNAVAILABLE, "ServiceUnavailable"),
+        auth::Error::PayloadMismatch { .. } => return (StatusCode::BAD_REQUEST, "BadDigest"),
         auth::Error::MissingCredentials { .. }
         | auth::Error::Malformed { .. }
         | auth::Error::DateMissing { .. }
@@ -133,7 +129,7 @@ fn authentication(error: &auth::Error) -> (StatusCode, &'static str) {
         | auth::Error::ExpiredToken => "AccessDenied",
         auth::Error::Skewed { .. } => "RequestTimeTooSkewed",
         auth::Error::UnknownKey => "InvalidAccessKeyId",
-        auth::Error::WrongSignature | auth::Error::PayloadMismatch { .. } => "SignatureDoesNotMatch",
+        auth::Error::WrongSignature => "SignatureDoesNotMatch",
     };
     (StatusCode::FORBIDDEN, code)
 }

@@ -10,7 +10,7 @@ use super::Error;
 use crate::api::refusal::Refusal;
 use crate::api::{Apis, Reply, Request, path, start, urn};
 use crate::auth::Principal;
-use crate::execution::{Origin, Start, StartKey};
+use crate::execution::{Options, Origin, Start, StartKey};
 use crate::json::{self, JsonText, Members};
 use crate::workflow::parameters::InputError;
 use crate::workflow::{Parameter, WorkflowName, WorkflowRef, parameters};
@@ -56,14 +56,9 @@ pub(super) async fn run(
             workflow,
             key,
             input,
-            headers: None,
-            merge_parameters: false,
-            create_date: None,
+            options: Options::default(),
             origin: Origin::Obs,
-            started_by: principal.name.clone(),
-            domain_id: principal.domain_id.clone(),
-            request_id: request.id.lower(),
-            trace: request.trace.clone(),
+            caller: start::caller(request, principal),
         })
         .await
         .map_err(Refusal::from)?;
