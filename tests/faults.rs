@@ -13,7 +13,7 @@ use flowgate::workflow::{StoreError, Workflow, WorkflowName, WorkflowStore};
 use uuid::Uuid;
 
 use crate::support::{
-    Answer, Call, Fault, PROJECT, Proxy, TestApp, TestClock, embedded_store, fixed_time, publish_samples,
+    Answer, Call, Fault, PATIENT, PROJECT, Proxy, TestApp, TestClock, embedded_store, fixed_time, publish_samples,
 };
 
 /// What an API answers to each failure: a start that can be repeated, and its codes.
@@ -57,16 +57,11 @@ impl Setup {
     async fn new(patience: Patience) -> Self {
         let embedded = Embedded::in_memory().expect("the embedded store");
         let proxy = Proxy::before(&embedded.url()).await;
-        let straight = table(&embedded.url(), "flowgate", Patience::default()).await;
+        let straight = table(&embedded.url(), "flowgate", PATIENT).await;
         straight.create_table().await.expect("a table");
         publish_samples(straight.clone()).await;
         let through = table(proxy.url(), "flowgate", patience).await;
         Self { app: process(&through), proxy, straight, through }
-    }
-
-    /// One that does not wait long between attempts.
-    async fn brisk() -> Self {
-        Self::new(Patience { pause: Duration::from_millis(1), ..Patience::default() }).await
     }
 
     /// Makes the program remember the sample workflow.
@@ -99,7 +94,7 @@ fn expect_retry_later(answer: Answer, (status, code): (u64, &str)) {
 
 #[tokio::test]
 async fn a_throttled_start_is_told_to_come_back() {
-    let setup = Setup::brisk().await;
+    let setup = Setup::new(PATIENT).await;
     setup.proxy.always(Fault::Refuse("ThrottlingException"));
     for dialect in &DIALECTS {
         expect_retry_later(setup.app.send(&(dialect.start)("cold")).await, dialect.throttled);
@@ -115,10 +110,9 @@ async fn a_throttled_start_is_told_to_come_back() {
 
 #[tokio::test]
 async fn a_start_without_storage_is_told_to_come_back() {
-    for (fault, patience) in [
-        (Fault::Fail, Patience { pause: Duration::from_millis(1), ..Patience::default() }),
-        (Fault::Hang, Patience { attempt: Duration::from_millis(20), ..Patience::default() }),
-    ] {
+    for (fault, patience) in
+        [(Fault::Fail, PATIENT), (Fault::Hang, Patience { attempt: Duration::from_millis(20), ..PATIENT })]
+    {
         let setup = Setup::new(patience).await;
         setup.proxy.always(fault);
         for dialect in &DIALECTS {
@@ -130,7 +124,7 @@ async fn a_start_without_storage_is_told_to_come_back() {
 
 #[tokio::test]
 async fn one_throttled_or_failed_attempt_is_not_noticed_by_callers() {
-    let setup = Setup::brisk().await;
+    let setup = Setup::new(PATIENT).await;
     setup.warm_up().await;
     for fault in [Fault::Refuse("ThrottlingException"), Fault::Fail, Fault::LoseAnswer] {
         for (api, dialect) in DIALECTS.iter().enumerate() {
@@ -146,7 +140,7 @@ async fn one_throttled_or_failed_attempt_is_not_noticed_by_callers() {
 #[tokio::test]
 async fn a_start_whose_every_answer_was_lost_can_be_repeated() {
     for dialect in &DIALECTS {
-        let setup = Setup::brisk().await;
+        let setup = Setup::new(PATIENT).await;
         let clock = Arc::new(TestClock::starting_at(fixed_time()));
         let app = TestApp::process(setup.through.clone(), setup.through.clone(), clock);
         app.send(&(dialect.start)("warms-up")).await.expect_success();
@@ -168,7 +162,7 @@ async fn a_start_whose_every_answer_was_lost_can_be_repeated() {
 #[tokio::test]
 async fn a_missing_table_is_our_fault_and_not_the_callers() {
     let embedded = Embedded::in_memory().expect("the embedded store");
-    let app = process(&table(&embedded.url(), "missing", Patience::default()).await);
+    let app = process(&table(&embedded.url(), "missing", PATIENT).await);
     for dialect in &DIALECTS {
         let (status, code) = dialect.internal;
         let answer = app.send(&(dialect.start)("run")).await.expect_refusal(status, code);
@@ -179,7 +173,7 @@ async fn a_missing_table_is_our_fault_and_not_the_callers() {
 
 #[tokio::test]
 async fn a_cold_start_costs_two_storage_calls_and_a_warm_one_exactly_one() {
-    let setup = Setup::brisk().await;
+    let setup = Setup::new(PATIENT).await;
     for dialect in &DIALECTS {
         let app = process(&setup.through);
         app.send(&(dialect.start)("cold")).await.expect_success();
@@ -198,7 +192,7 @@ async fn a_cold_start_costs_two_storage_calls_and_a_warm_one_exactly_one() {
 
 #[tokio::test]
 async fn what_is_refused_before_the_storage_is_asked_costs_nothing() {
-    let setup = Setup::brisk().await;
+    let setup = Setup::new(PATIENT).await;
     for dialect in &DIALECTS {
         let late = (dialect.start)("run").signed_at(fixed_time().plus_seconds(-3600));
         let answer = setup.app.send(&late).await;

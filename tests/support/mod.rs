@@ -6,6 +6,7 @@ mod proxy;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use flowgate::api::Apis;
 use flowgate::auth::{Authenticator, Credentials, StaticCredentials};
@@ -13,7 +14,7 @@ use flowgate::clock::{Clock, FixedClock, Timestamp};
 use flowgate::execution::{ExecutionStore, Executions, RandomIds};
 use flowgate::gateway::lambda::Function;
 use flowgate::store::embedded::Embedded;
-use flowgate::store::{self, DynamoStore, Endpoint};
+use flowgate::store::{DynamoStore, Endpoint, Patience, client_with};
 use flowgate::workflow::{WorkflowStore, Workflows, files};
 use lambda_http::{Context, LambdaEvent};
 use serde_json::Value;
@@ -57,10 +58,18 @@ pub async fn publish_samples(store: Arc<dyn WorkflowStore>) {
     }
 }
 
+/// For tests that are not about time: waits as long as a machine with too much to do may need, but not for nothing.
+pub const PATIENT: Patience = Patience {
+    connect: Duration::from_secs(30),
+    attempt: Duration::from_secs(30),
+    operation: Duration::from_secs(60),
+    pause: Duration::from_millis(1),
+};
+
 /// An empty table in a store of its own, in memory.
 pub async fn embedded_store() -> Arc<DynamoStore> {
     let embedded = Embedded::in_memory().expect("the embedded store");
-    let client = store::client(&Endpoint::Local(embedded.url())).await;
+    let client = client_with(&Endpoint::Local(embedded.url()), PATIENT).await;
     let table = DynamoStore::new(client, "flowgate".into(), 2);
     table.create_table().await.expect("a table");
     Arc::new(table)
