@@ -93,6 +93,8 @@ test: test-rust test-sdk test-store ## runs the Rust tests, the vendor's Python 
 
 .PHONY: test-rust
 test-rust: ## runs the Rust tests
+	@echo "==> the event files are what events/generate.py writes"
+	$(PYTHON) events/generate.py --check
 	@echo "==> the Rust tests (compiling takes minutes the first time)"
 	$(CARGO) test --locked
 
@@ -147,10 +149,10 @@ licences: $(DENY_READY) ## checks licences, banned crates and sources of the dep
 # Not being able to reach the database is no fault of the change under test; an advisory in it is.
 .PHONY: advisories
 advisories: $(DENY_READY) ## checks the dependencies for known vulnerabilities, where the database can be reached
-	@if $(CARGO_DENY) fetch db >/dev/null 2>&1; then \
+	@if reason=$$($(CARGO_DENY) fetch db 2>&1); then \
 		echo "==> advisories"; $(CARGO_DENY) --locked check --disable-fetch advisories; \
 	else \
-		echo "==> advisories: SKIPPED, the RustSec database cannot be reached from here"; \
+		echo "==> advisories: SKIPPED, the RustSec database cannot be reached from here"; echo "$$reason" | grep fatal || true; \
 	fi
 
 .PHONY: lint-template

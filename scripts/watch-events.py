@@ -22,7 +22,7 @@ import urllib.request
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 APIS = ("obs", "functiongraph_v1", "functiongraph_v2")
 # Far beyond what a start takes; it only ends a wait for what will never come.
-START_DEADLINE_SECONDS = 600
+START_DEADLINE_SECONDS = 300
 CALL_DEADLINE_SECONDS = 60
 
 # The variables of the machine that would lead the function to another store, another clock or another runtime.
@@ -30,7 +30,8 @@ FOREIGN = ("FLOWGATE_", "AWS_", "CARGO_LAMBDA_")
 
 
 def main():
-    events = [path for path in sorted(ROOT.glob("events/*/*.json")) if not path.name.endswith(".response.json")]
+    # `case.before.json` and `case.response.json` stand beside `case.json`.
+    events = [path for path in sorted(ROOT.glob("events/*/*.json")) if path.name.count(".") == 1]
     if not events:
         sys.exit("error: there are no event files in events/*/")
 
@@ -79,8 +80,9 @@ class Watch:
             )
         deadline = time.monotonic() + START_DEADLINE_SECONDS
         while True:
-            status, answer = request("GET", f"{self.url}/healthz")
-            if status == 200:
+            # A path of no API: the function itself says so, and nobody else in its words.
+            status, answer = request("GET", f"{self.url}/ready")
+            if status == 404 and "APIGW.0101" in answer:
                 return
             if self.process.poll() is not None or time.monotonic() > deadline:
                 sys.exit(f"error: cargo lambda watch does not answer ({status} {answer}):\n{self.last_lines()}")
@@ -107,30 +109,37 @@ class Watch:
 def check_event(watch, event):
     """Invokes the function with one event file; yields what is wrong with the answer."""
     name = event.relative_to(ROOT)
-    beside = event.with_name(event.name.removesuffix(".json") + ".response.json")
-    if not beside.exists():
-        yield f"{name}: there is no {beside.name} beside it"
+    before = event.with_suffix(".before.json")
+    if before.exists():
+        answer, problem = invoke(watch, before)
+        if problem or answer.get("statusCode") != 200:
+            yield f"{name}: the event before it got {problem or answer}"
+            return
+    answer, problem = invoke(watch, event)
+    if problem:
+        yield f"{name}: {problem}"
         return
-    expected = json.loads(beside.read_text()).get("statusCode")
-
-    command = ["cargo", "lambda", "invoke", "--invoke-address", "127.0.0.1", "--invoke-port", str(watch.port)]
-    command += ["--data-file", str(name)]
-    try:
-        done = subprocess.run(
-            command, cwd=ROOT, env=watch.environment, capture_output=True, text=True, timeout=CALL_DEADLINE_SECONDS
-        )
-    except subprocess.TimeoutExpired:
-        yield f"{name}: no answer within {CALL_DEADLINE_SECONDS} s"
-        return
-    if done.returncode != 0:
-        yield f"{name}: the function failed: {done.stdout.strip()} {done.stderr.strip()}"
-        return
-    answer = json.loads(done.stdout)
+    expected = json.loads(event.with_suffix(".response.json").read_text())["statusCode"]
     status = answer.get("statusCode")
     if status != expected:
         yield f"{name}: status {status} instead of {expected}: {answer.get('body')}"
         return
     print(f"ok {name} {status}", flush=True)
+
+
+def invoke(watch, event):
+    """Sends one event file; gives the answer, or None and what went wrong."""
+    command = ["cargo", "lambda", "invoke", "--invoke-address", "127.0.0.1", "--invoke-port", str(watch.port)]
+    command += ["--data-file", str(event.relative_to(ROOT))]
+    try:
+        done = subprocess.run(
+            command, cwd=ROOT, env=watch.environment, capture_output=True, text=True, timeout=CALL_DEADLINE_SECONDS
+        )
+    except subprocess.TimeoutExpired:
+        return None, f"no answer within {CALL_DEADLINE_SECONDS} s"
+    if done.returncode != 0:
+        return None, f"the function failed: {done.stdout.strip()} {done.stderr.strip()}"
+    return json.loads(done.stdout), None
 
 
 def check_start(watch, api):

@@ -9,7 +9,7 @@ use crate::auth::{Authenticator, CredentialSource, Credentials, SecretsManagerCr
 use crate::clock::{Clock, FixedClock, SystemClock};
 use crate::config::{Config, CredentialsFrom, Store};
 use crate::execution::{Executions, RandomIds};
-use crate::store::{self, DynamoStore, Endpoint};
+use crate::store::{self, DynamoStore, Endpoint, Patience};
 use crate::workflow::{Published, Workflows, files};
 
 /// Everything behind the gateways.
@@ -93,7 +93,7 @@ pub async fn open_table(config: &Config) -> Result<DynamoStore> {
         }
         Store::DynamoDb { .. } => Endpoint::Default,
     };
-    let client = store::client(&endpoint).await;
+    let client = store::client(&endpoint, if config.local { Patience::LOCAL } else { Patience::DEPLOYED }).await;
     Ok(DynamoStore::new(client, config.table.clone(), config.list_shards))
 }
 

@@ -8,12 +8,12 @@ use async_trait::async_trait;
 use flowgate::clock::{FixedClock, Timestamp};
 use flowgate::execution::{Created, Cursor, Execution, ExecutionKey, ExecutionStore, Moved, Page, Status, Summary};
 use flowgate::store::embedded::Embedded;
-use flowgate::store::{DynamoStore, Endpoint, Patience, client_with};
+use flowgate::store::{self, DynamoStore, Endpoint, Patience};
 use flowgate::workflow::{StoreError, Workflow, WorkflowName, WorkflowStore};
 use uuid::Uuid;
 
 use crate::support::{
-    Answer, Call, Fault, PATIENT, PROJECT, Proxy, TestApp, TestClock, embedded_store, fixed_time, publish_samples,
+    Answer, Call, Fault, PROJECT, Proxy, TestApp, TestClock, embedded_store, fixed_time, publish_samples,
 };
 
 /// What an API answers to each failure: a start that can be repeated, and its codes.
@@ -57,7 +57,7 @@ impl Setup {
     async fn new(patience: Patience) -> Self {
         let embedded = Embedded::in_memory().expect("the embedded store");
         let proxy = Proxy::before(&embedded.url()).await;
-        let straight = table(&embedded.url(), "flowgate", PATIENT).await;
+        let straight = table(&embedded.url(), "flowgate", Patience::LOCAL).await;
         straight.create_table().await.expect("a table");
         publish_samples(straight.clone()).await;
         let through = table(proxy.url(), "flowgate", patience).await;
@@ -78,7 +78,7 @@ impl Setup {
 }
 
 async fn table(url: &str, name: &str, patience: Patience) -> Arc<DynamoStore> {
-    let client = client_with(&Endpoint::Local(url.to_owned()), patience).await;
+    let client = store::client(&Endpoint::Local(url.to_owned()), patience).await;
     Arc::new(DynamoStore::new(client, name.into(), 1))
 }
 
@@ -94,7 +94,7 @@ fn expect_retry_later(answer: Answer, (status, code): (u64, &str)) {
 
 #[tokio::test]
 async fn a_throttled_start_is_told_to_come_back() {
-    let setup = Setup::new(PATIENT).await;
+    let setup = Setup::new(Patience::LOCAL).await;
     setup.proxy.always(Fault::Refuse("ThrottlingException"));
     for dialect in &DIALECTS {
         expect_retry_later(setup.app.send(&(dialect.start)("cold")).await, dialect.throttled);
@@ -110,9 +110,10 @@ async fn a_throttled_start_is_told_to_come_back() {
 
 #[tokio::test]
 async fn a_start_without_storage_is_told_to_come_back() {
-    for (fault, patience) in
-        [(Fault::Fail, PATIENT), (Fault::Hang, Patience { attempt: Duration::from_millis(20), ..PATIENT })]
-    {
+    for (fault, patience) in [
+        (Fault::Fail, Patience::LOCAL),
+        (Fault::Hang, Patience { attempt: Duration::from_millis(20), ..Patience::LOCAL }),
+    ] {
         let setup = Setup::new(patience).await;
         setup.proxy.always(fault);
         for dialect in &DIALECTS {
@@ -124,7 +125,7 @@ async fn a_start_without_storage_is_told_to_come_back() {
 
 #[tokio::test]
 async fn one_throttled_or_failed_attempt_is_not_noticed_by_callers() {
-    let setup = Setup::new(PATIENT).await;
+    let setup = Setup::new(Patience::LOCAL).await;
     setup.warm_up().await;
     for fault in [Fault::Refuse("ThrottlingException"), Fault::Fail, Fault::LoseAnswer] {
         for (api, dialect) in DIALECTS.iter().enumerate() {
@@ -140,7 +141,7 @@ async fn one_throttled_or_failed_attempt_is_not_noticed_by_callers() {
 #[tokio::test]
 async fn a_start_whose_every_answer_was_lost_can_be_repeated() {
     for dialect in &DIALECTS {
-        let setup = Setup::new(PATIENT).await;
+        let setup = Setup::new(Patience::LOCAL).await;
         let clock = Arc::new(TestClock::starting_at(fixed_time()));
         let app = TestApp::process(setup.through.clone(), setup.through.clone(), clock);
         app.send(&(dialect.start)("warms-up")).await.expect_success();
@@ -162,7 +163,7 @@ async fn a_start_whose_every_answer_was_lost_can_be_repeated() {
 #[tokio::test]
 async fn a_missing_table_is_our_fault_and_not_the_callers() {
     let embedded = Embedded::in_memory().expect("the embedded store");
-    let app = process(&table(&embedded.url(), "missing", PATIENT).await);
+    let app = process(&table(&embedded.url(), "missing", Patience::LOCAL).await);
     for dialect in &DIALECTS {
         let (status, code) = dialect.internal;
         let answer = app.send(&(dialect.start)("run")).await.expect_refusal(status, code);
@@ -173,7 +174,7 @@ async fn a_missing_table_is_our_fault_and_not_the_callers() {
 
 #[tokio::test]
 async fn a_cold_start_costs_two_storage_calls_and_a_warm_one_exactly_one() {
-    let setup = Setup::new(PATIENT).await;
+    let setup = Setup::new(Patience::LOCAL).await;
     for dialect in &DIALECTS {
         let app = process(&setup.through);
         app.send(&(dialect.start)("cold")).await.expect_success();
@@ -192,7 +193,7 @@ async fn a_cold_start_costs_two_storage_calls_and_a_warm_one_exactly_one() {
 
 #[tokio::test]
 async fn what_is_refused_before_the_storage_is_asked_costs_nothing() {
-    let setup = Setup::new(PATIENT).await;
+    let setup = Setup::new(Patience::LOCAL).await;
     for dialect in &DIALECTS {
         let late = (dialect.start)("run").signed_at(fixed_time().plus_seconds(-3600));
         let answer = setup.app.send(&late).await;

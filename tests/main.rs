@@ -3,8 +3,16 @@
 
 #![allow(unreachable_pub, reason = "a test binary exports nothing")]
 
+mod cli;
+mod deployed;
+mod durability;
 mod events;
 mod faults;
+mod lambda;
+mod logs;
+mod malformed;
+mod panics;
+mod plain_http;
 mod starting_twice;
 mod store;
 mod support;

@@ -19,7 +19,7 @@ use std::time::Instant;
 
 use bytes::Bytes;
 use futures_util::FutureExt;
-use http::header::{CONTENT_TYPE, HeaderName, HeaderValue};
+use http::header::{ALLOW, CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER};
 use http::{Response, StatusCode};
 use serde::Serialize;
 
@@ -143,11 +143,21 @@ impl Apis {
         };
         Ok(self.authenticator.authenticate(family, &incoming).await?)
     }
+
+    /// As [`Apis::admit`] for an API whose paths name a project, which must be the caller's own.
+    async fn admit_to_project(&self, request: &Request, segment: &str) -> Result<Principal, Refusal> {
+        let principal = self.admit(Family::FunctionGraph, request).await?;
+        if path::decode(segment).as_deref() == Some(principal.project_id.as_str()) {
+            Ok(principal)
+        } else {
+            Err(Refusal::ForeignProject)
+        }
+    }
 }
 
 fn refuse(api: Api, request: &Request, refusal: Refusal) -> Reply {
     match api {
-        Api::Obs => obs::Error::from(refusal).render(request),
+        Api::Obs => obs::refuse(request, refusal),
         Api::FunctionGraphV1 => functiongraph_v1::Error::from(refusal).render(request),
         Api::FunctionGraphV2 => functiongraph_v2::Error::from(refusal).render(request),
     }
@@ -178,6 +188,18 @@ impl Reply {
         *response.status_mut() = status;
         response.headers_mut().insert(CONTENT_TYPE, content_type);
         Self { response, operation: None, code: None, execution: None, cause: None }
+    }
+
+    /// Says what the caller can do about a refusal: which methods there are, or when to come back.
+    fn advising(self, error: &(impl std::error::Error + 'static), common: Option<&Refusal>) -> Self {
+        let reply = Self { cause: Some(refusal::chain(error)), ..self };
+        match (common, reply.response.status()) {
+            (Some(Refusal::MethodNotAllowed { allow }), _) => reply.header(ALLOW, HeaderValue::from_static(allow)),
+            (_, StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS) => {
+                reply.header(RETRY_AFTER, HeaderValue::from_static("1"))
+            }
+            _ => reply,
+        }
     }
 
     fn header(mut self, name: HeaderName, value: HeaderValue) -> Self {

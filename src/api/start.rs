@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::refusal::Refusal;
 use super::{Apis, Request};
 use crate::auth::Principal;
+use crate::execution::Caller;
 use crate::workflow::{Workflow, WorkflowRef};
 
 /// The operation's name in a credential's allow-list and in the log.
@@ -12,6 +13,16 @@ pub(super) const OPERATION: &str = "start";
 
 const IDEMPOTENCY_KEY: &str = "idempotency-key";
 const MAX_IDEMPOTENCY_KEY: usize = 128;
+
+/// Who asks, as the record will say.
+pub(super) fn caller(request: &Request, principal: &Principal) -> Caller {
+    Caller {
+        name: principal.name.clone(),
+        domain_id: principal.domain_id.clone(),
+        request_id: request.id.lower(),
+        trace: request.trace.clone(),
+    }
+}
 
 /// Finds a workflow of the principal's project. One that the principal may not use looks like one that does not exist.
 pub(super) async fn find_workflow(

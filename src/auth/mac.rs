@@ -1,6 +1,7 @@
 //! Hashes and keyed hashes: the only file of the room that calls the cryptography crates.
 
 use hmac::{Hmac, KeyInit, Mac};
+use md5::Md5;
 use sha1::Sha1;
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
@@ -68,6 +69,11 @@ impl Keying {
 /// Whether two byte strings are equal, in a time that depends on their lengths only.
 pub(super) fn same(left: &[u8], right: &[u8]) -> bool {
     left.ct_eq(right).into()
+}
+
+/// The MD5 hash that `Content-MD5` holds: a checksum that a signature covers, not a secret's keeper.
+pub(super) fn md5(data: &[u8]) -> Vec<u8> {
+    Md5::digest(data).to_vec()
 }
 
 /// The SHA-256 of `data` in lower-case hexadecimal digits.

@@ -4,13 +4,17 @@
 //! window, key unknown, signature wrong. Then, for the owner of the right secret only: security token, expiry, hash of the
 //! body. There is no switch that turns it off.
 //!
-//! A file per scheme ([`sdk_hmac`], [`obs`], [`aws4`], [`token`]), each with the same steps: parse the header, canonical
-//! form, string to sign. They make a [`claim::Claim`], which is held against the credentials in one place for all. The
-//! room does not know which gateway or API a request belongs to, beyond the [`Family`] of schemes; only
-//! [`secrets_manager`] knows the AWS SDK, and only [`mac`] the cryptography.
+//! A file per scheme (`sdk_hmac`, `obs`, `aws4`, `token`), each with the same steps: parse the header, canonical form,
+//! string to sign. They make a `Claim`, which is held against the credentials in one place for all. The room does not know
+//! which gateway or API a request belongs to, beyond the [`Family`] of schemes; only `secrets_manager` knows the AWS SDK,
+//! and only `mac` the cryptography.
 //!
 //! A captured request can be sent again within the window: these schemes have no nonce, and two equal starts within a
-//! second are legitimate. A narrower window, and the keys that make a start unique, are the protection.
+//! second are legitimate. A narrower window, and the keys that make a start unique, are the protection. A signed OBS URL
+//! can be sent again until it expires.
+//!
+//! Not served, since no workflow client makes them: AWS4 signatures in a URL, and the SM3, SM2 and ECDSA schemes of
+//! signing.md 4.3.
 
 mod aws4;
 mod canonical;
@@ -38,8 +42,8 @@ use self::times::Window;
 use crate::clock::{Clock, Timestamp};
 
 pub use self::credentials::{
-    Credential, CredentialSource, Credentials, Grant, ParseError, SAMPLE_ACCESS_KEY, SecretKey, StaticCredentials,
-    TokenCredential, Unavailable,
+    Credential, CredentialSource, Credentials, Grant, ParseError, SecretKey, StaticCredentials, TokenCredential,
+    Unavailable,
 };
 pub use self::error::Error;
 pub use self::secrets_manager::SecretsManagerCredentials;
@@ -162,12 +166,12 @@ fn read(family: Family, request: &Incoming<'_>, window: &Window) -> Result<Claim
         .split_once(' ')
         .ok_or(problem("it is not a scheme, a space and the scheme's members"))?;
     let claim = match (family, scheme) {
-        (Family::FunctionGraph, "SDK-HMAC-SHA256") => sdk_hmac::read(request, sdk_hmac::PLAIN, rest, window)?,
-        (Family::FunctionGraph, "V11-HMAC-SHA256") => sdk_hmac::read(request, sdk_hmac::DERIVED, rest, window)?,
+        (Family::FunctionGraph, sdk_hmac::PLAIN) => sdk_hmac::read(request, sdk_hmac::PLAIN, rest, window)?,
+        (Family::FunctionGraph, sdk_hmac::DERIVED) => sdk_hmac::read(request, sdk_hmac::DERIVED, rest, window)?,
         (Family::FunctionGraph, _) => return Err(problem("the scheme is none of SDK-HMAC-SHA256, V11-HMAC-SHA256")),
-        (Family::Obs, "OBS") => obs::read_header(request, &obs::OBS, rest, window)?,
-        (Family::Obs, "AWS") => obs::read_header(request, &obs::AWS, rest, window)?,
-        (Family::Obs, "AWS4-HMAC-SHA256") => aws4::read(request, rest, window)?,
+        (Family::Obs, scheme) if scheme == obs::OBS.scheme => obs::read_header(request, &obs::OBS, rest, window)?,
+        (Family::Obs, scheme) if scheme == obs::AWS.scheme => obs::read_header(request, &obs::AWS, rest, window)?,
+        (Family::Obs, aws4::SCHEME) => aws4::read(request, rest, window)?,
         (Family::Obs, _) => return Err(problem("the scheme is none of OBS, AWS, AWS4-HMAC-SHA256")),
     };
     Ok(Claim::Signed(claim))

@@ -16,16 +16,22 @@
 //! 6. `x-obs-security-token` (`x-amz-security-token`; in a URL a parameter of that name) is there exactly if the
 //!    credential is a temporary one, and is that credential's.
 //!
-//! The body is not covered. `Content-MD5` is signed as a text and not compared with the body.
+//! The body is covered if the client sends its hash as `Content-MD5`, and else it is not:
+//!
+//! 7. `Content-MD5`, if it is there, is that of the body.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use http::HeaderValue;
 
 use super::canonical::{self, Parameter};
 use super::claim::{self, SecurityToken, SignedClaim};
-use super::mac::Keying;
+use super::mac::{self, Keying};
 use super::times::{self, Window};
 use super::{Error, Incoming};
+
+const DATE_NAME: &str = "Date";
+const CONTENT_MD5: &str = "Content-MD5";
 
 /// The names that differ between the scheme's two forms.
 #[derive(Debug)]
@@ -156,7 +162,7 @@ pub(super) fn read_header(
 
     let date_line = if own_date.is_some() { "" } else { date };
     let strings_to_sign = strings_to_sign(request, dialect, date_line, &sub_resources)?;
-    Ok(claim(access_key, security_token, strings_to_sign, signature))
+    claim(request, access_key, security_token, strings_to_sign, signature)
 }
 
 /// Reads the claim of a request that has no `Authorization`; `None` if its query holds no signature either.
@@ -195,18 +201,21 @@ pub(super) fn read_url(request: &Incoming<'_>, window: &Window) -> Result<Option
     window.admit_until(expires)?;
 
     let strings_to_sign = strings_to_sign(request, dialect, &date_line, &sub_resources)?;
-    Ok(Some(claim(access_key, security_token, strings_to_sign, signature)))
+    claim(request, access_key, security_token, strings_to_sign, signature).map(Some)
 }
 
-const DATE_NAME: &str = "Date";
-
 fn claim(
+    request: &Incoming<'_>,
     access_key: String,
     security_token: SecurityToken,
     strings_to_sign: Vec<Vec<u8>>,
     signature: Vec<u8>,
-) -> SignedClaim {
-    SignedClaim { access_key, security_token, keying: Keying::Sha1, strings_to_sign, signature, payload_mismatch: None }
+) -> Result<SignedClaim, Error> {
+    let content_md5 = canonical::single_header(request.headers, CONTENT_MD5)?;
+    let is_of_the_body = |hash: &HeaderValue| STANDARD.encode(mac::md5(request.body)) == *hash;
+    let payload_mismatch = content_md5.is_some_and(|hash| !is_of_the_body(hash)).then_some(CONTENT_MD5);
+    let keying = Keying::Sha1;
+    Ok(SignedClaim { access_key, security_token, keying, strings_to_sign, signature, payload_mismatch })
 }
 
 /// Decodes a Base64 text; one with spare bits set, which another encoder would have written differently, is refused.

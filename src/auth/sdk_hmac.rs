@@ -10,6 +10,7 @@
 //! 4. The time lies within the window, and for `V11` on the day of the credential.
 //! 5. The signature is that of the canonical request: the method as it is, the path decoded and encoded again with a
 //!    closing `/`, the query sorted, the signed headers as listed, the hash of the body as received.
+//!    So two requests that differ only in how path or query are escaped are one request to this scheme.
 //! 6. If `X-Sdk-Content-Sha256` is signed, its value stands in for that hash; other than `UNSIGNED-PAYLOAD` it has to be
 //!    the hash. If it is not signed it means nothing.
 //! 7. `X-Security-Token` is there exactly if the credential is a temporary one, and is that credential's.

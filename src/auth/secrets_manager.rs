@@ -7,12 +7,12 @@
 //! 3. A fetch that fails is logged, and the credentials of the last one stay in use.
 //! 4. A secret that cannot be read, has no credentials, or has the sample pair counts as a failure.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::error::Error;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
 use aws_sdk_secretsmanager::Client;
-use aws_sdk_secretsmanager::error::DisplayErrorContext;
 
 use super::credentials::{CredentialSource, Credentials, Unavailable};
 use crate::clock::{Clock, Timestamp};
@@ -55,8 +55,13 @@ impl SecretsManagerCredentials {
         }
     }
 
+    /// The state is in order between any two statements, so a panic elsewhere does no harm to it.
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn state(&self) -> State {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.lock().clone()
     }
 
     fn has_passed(&self, since: Option<Timestamp>, seconds: i64) -> bool {
@@ -65,19 +70,22 @@ impl SecretsManagerCredentials {
 
     /// Fetches unless a fetch was tried a moment ago. The caller holds the flight.
     async fn fetch_if_due(&self) {
-        let state = self.state();
-        let least = if state.current.is_some() { LEAST_SECONDS } else { LEAST_SECONDS_AT_FIRST };
-        if !self.has_passed(state.tried_at, least) {
-            return;
+        let started_at = self.clock.now();
+        {
+            let mut state = self.lock();
+            let least = if state.current.is_some() { LEAST_SECONDS } else { LEAST_SECONDS_AT_FIRST };
+            if !self.has_passed(state.tried_at, least) {
+                return;
+            }
+            // Noted before the fetch: one that is given up because its caller hung up counts as well.
+            state.tried_at = Some(started_at);
         }
         let fetched = self.fetch().await;
-        let now = self.clock.now();
-        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        state.tried_at = Some(now);
+        let mut state = self.lock();
         match fetched {
             Ok(credentials) => {
                 state.current = Some(Arc::new(credentials));
-                state.fetched_at = Some(now);
+                state.fetched_at = Some(started_at);
             }
             Err(cause) => tracing::error!(
                 cause,
@@ -88,22 +96,35 @@ impl SecretsManagerCredentials {
     }
 
     /// Fetches and reads the secret; the error is for the log.
-    async fn fetch(&self) -> Result<Credentials, String> {
+    pub(super) async fn fetch(&self) -> Result<Credentials, String> {
         let call = self.client.get_secret_value().secret_id(&self.secret_id).send();
         let output = tokio::time::timeout(FETCH_TIMEOUT, call)
             .await
             .map_err(|_| format!("no answer within {} seconds", FETCH_TIMEOUT.as_secs()))?
-            .map_err(|error| DisplayErrorContext(error).to_string())?;
+            .map_err(|error| chain(&error))?;
         let text = output.secret_string().ok_or("the secret is binary, not text")?;
         let credentials = Credentials::parse(text).map_err(|error| error.to_string())?;
         if credentials.is_empty() {
             return Err("the secret has neither credentials nor tokens".to_owned());
         }
         if credentials.contains_sample() {
-            return Err("the secret has the sample access key, whose secret is public".to_owned());
+            return Err("the secret has the sample pair, or a half of it, and both are public".to_owned());
         }
         Ok(credentials)
     }
+}
+
+/// An error and what caused it. The SDK's own way to show these adds `Debug` output, which may hold the answer's body, and
+/// so the secret.
+fn chain(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text.push_str(": ");
+        text.push_str(&error.to_string());
+        cause = error.source();
+    }
+    text
 }
 
 #[async_trait]

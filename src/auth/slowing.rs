@@ -7,6 +7,8 @@
 //! 4. Names share a fixed number of counters, chosen by a hash nobody outside knows. Two names on one counter cost a
 //!    stranger's wrong signature some time, and memory stays the same whatever is sent.
 //! 5. At most [`WAITING`] refusals wait at a time; the others come at once, so that waiting cannot fill the memory either.
+//!
+//! Each instance of the service counts for itself.
 
 use std::hash::{BuildHasher, RandomState};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -72,5 +74,69 @@ impl Slowing {
         let since = if failures == 0 { now } else { since };
         *counter = Counter { failures: (failures + 1).min(MOST_FAILURES), since };
         delay
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicI64, Ordering};
+
+    use futures_util::FutureExt;
+
+    use super::*;
+
+    struct Turned(AtomicI64);
+
+    impl Clock for Turned {
+        fn now(&self) -> Timestamp {
+            Timestamp::from_seconds(self.0.load(Ordering::Relaxed))
+        }
+    }
+
+    fn slowing() -> (Arc<Turned>, Slowing) {
+        let clock = Arc::new(Turned(AtomicI64::new(1_000_000)));
+        (Arc::clone(&clock), Slowing::new(clock))
+    }
+
+    fn delays(slowing: &Slowing, name: &str, count: usize) -> Vec<u128> {
+        (0..count).map(|_| slowing.count(name).as_millis()).collect()
+    }
+
+    #[test]
+    fn each_failure_makes_the_next_refusal_come_later_up_to_a_second() {
+        let (_, slowing) = slowing();
+        let expected = [0, 0, 0, 25, 50, 100, 200, 400, 800, 1000, 1000, 1000];
+        assert_eq!(delays(&slowing, "AK", expected.len()), expected);
+    }
+
+    #[test]
+    fn failures_are_forgotten_with_time() {
+        let (clock, slowing) = slowing();
+        delays(&slowing, "AK", 5);
+        clock.0.fetch_add(9, Ordering::Relaxed);
+        assert_eq!(delays(&slowing, "AK", 1), [100]);
+        clock.0.fetch_add(1, Ordering::Relaxed);
+        assert_eq!(delays(&slowing, "AK", 1), [100], "one is forgotten every ten seconds");
+        clock.0.fetch_add(1_000_000, Ordering::Relaxed);
+        assert_eq!(delays(&slowing, "AK", 4), [0, 0, 0, 25]);
+        clock.0.fetch_sub(2_000_000, Ordering::Relaxed);
+        assert_eq!(delays(&slowing, "AK", 1), [50], "a clock that is set back forgets nothing");
+    }
+
+    #[test]
+    fn any_number_of_names_shares_the_counters() {
+        let (_, slowing) = slowing();
+        let slowed = (0..10_000).filter(|name| !slowing.count(&name.to_string()).is_zero()).count();
+        assert!(slowed > 0);
+        assert_eq!(slowing.counters.lock().expect("the lock").len(), COUNTERS);
+    }
+
+    #[tokio::test]
+    async fn beyond_the_places_to_wait_refusals_come_at_once() {
+        let (_, slowing) = slowing();
+        delays(&slowing, "AK", 10);
+        let mut refusals: Vec<_> = (0..WAITING + 10).map(|_| Box::pin(slowing.wait("AK"))).collect();
+        let at_once = refusals.iter_mut().filter_map(|refusal| refusal.now_or_never()).count();
+        assert_eq!(at_once, 10);
     }
 }

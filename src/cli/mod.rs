@@ -9,6 +9,9 @@ use std::path::PathBuf;
 
 use anyhow::Result;
 use clap::{Args, Parser, Subcommand};
+use tracing::level_filters::LevelFilter;
+use tracing_subscriber::filter::Targets;
+use tracing_subscriber::prelude::*;
 
 use crate::config::{Config, LogFormat};
 
@@ -83,14 +86,25 @@ impl Cli {
 }
 
 /// Starts the log on standard error: one JSON object a line where machines read it, plain lines for people.
+///
+/// The level asked for is that of our own lines. Libraries write whole events, bodies and headers at the lower levels, so
+/// they get to warn and no more; and the embedded store warns of every write it refuses, which is how a repeated start is
+/// found out.
 fn start_log(config: &Config) {
+    let at_most = |level| config.log_level.min(level);
+    let levels = Targets::new()
+        .with_default(at_most(LevelFilter::WARN))
+        .with_target("dynoxide", at_most(LevelFilter::ERROR))
+        .with_target("flowgate", config.log_level);
     let log = tracing_subscriber::fmt()
         .with_max_level(config.log_level)
         .with_writer(std::io::stderr)
         .with_target(false)
         .with_ansi(std::io::stderr().is_terminal());
     match config.log_format {
-        LogFormat::Json => log.json().flatten_event(true).with_current_span(false).with_span_list(false).init(),
-        LogFormat::Text => log.init(),
+        LogFormat::Json => {
+            log.json().flatten_event(true).with_current_span(false).with_span_list(false).finish().with(levels).init();
+        }
+        LogFormat::Text => log.finish().with(levels).init(),
     }
 }

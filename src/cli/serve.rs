@@ -8,7 +8,7 @@ use tokio::net::TcpListener;
 use super::sign;
 use crate::app::App;
 use crate::auth::Credential;
-use crate::config::{Config, Gateway};
+use crate::config::{Config, CredentialsFrom, Gateway};
 use crate::gateway::{http, lambda};
 
 pub(super) async fn run(config: &Config) -> Result<()> {
@@ -35,10 +35,15 @@ pub(super) async fn run(config: &Config) -> Result<()> {
     }
 }
 
-/// Says on the terminal how to start something.
+/// Says on the terminal how to start something. What it prints may end up in a log, so only the public sample secret is
+/// shown, and only a signature made with it.
 #[expect(clippy::print_stdout, reason = "this is what a person at the terminal came for")]
 fn greet(config: &Config, address: SocketAddr, credential: &Credential) -> Result<()> {
     let url = format!("http://{address}{}", config.base_path);
+    if config.credentials != CredentialsFrom::Sample {
+        println!("\nflowgate answers on {url}\n\n`flowgate sign curl` makes a signed request.\n");
+        return Ok(());
+    }
     let project = &credential.grant.project_id;
     let start = format!("{url}/v2/workflows/media-transcode");
     let body = "{\"bucket\":\"demo-bucket\",\"object\":\"videos/demo.mp4\"}";

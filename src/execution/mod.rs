@@ -14,7 +14,7 @@ use crate::json::JsonText;
 pub use fingerprint::Fingerprint;
 pub use name::{ExecutionName, InvalidName};
 pub use ports::{Created, Cursor, ExecutionStore, Ids, Moved, Page, RandomIds, Summary};
-pub use service::{Error, Executions, MAX_INPUT_BYTES, Start, StartKey, Started};
+pub use service::{Caller, Error, Executions, MAX_INPUT_BYTES, Options, Start, StartKey, Started};
 pub use status::Status;
 
 /// What identifies an execution, whichever API speaks of it.

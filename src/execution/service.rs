@@ -23,16 +23,30 @@ pub struct Start {
     pub key: StartKey,
     /// What the engine gets.
     pub input: JsonText,
-    /// `headers` of a FunctionGraph v2 start.
-    pub headers: Option<JsonText>,
-    /// Whether outputs are merged over the next input.
-    pub merge_parameters: bool,
-    /// `X-Create-Time` of a FunctionGraph v2 start.
-    pub create_date: Option<String>,
+    /// What only FunctionGraph v2 callers can ask for.
+    pub options: Options,
     /// The API the start came through.
     pub origin: Origin,
+    /// Who asks, and in which request.
+    pub caller: Caller,
+}
+
+/// What FunctionGraph v2 callers can ask for beside the input.
+#[derive(Debug, Clone, Default)]
+pub struct Options {
+    /// The `headers` of the body.
+    pub headers: Option<JsonText>,
+    /// Whether outputs are merged over the next input (`X-WorkflowRun-MergeFnParameters`).
+    pub merge_parameters: bool,
+    /// `X-Create-Time`, `yyyy-MM-dd`.
+    pub create_date: Option<String>,
+}
+
+/// Who asks for a start, and in which request.
+#[derive(Debug, Clone)]
+pub struct Caller {
     /// The principal's name.
-    pub started_by: String,
+    pub name: String,
     /// The principal's domain.
     pub domain_id: String,
     /// The request's id.
@@ -127,26 +141,26 @@ impl Executions {
 
     fn new_execution(&self, start: Start) -> Execution {
         let now = self.clock.now();
-        let workflow = &start.workflow;
+        let (workflow, options) = (&start.workflow, &start.options);
         Execution {
-            fingerprint: Fingerprint::of(workflow.id, &start.input, start.headers.as_ref(), start.merge_parameters),
+            fingerprint: Fingerprint::of(workflow.id, &start.input, options.headers.as_ref(), options.merge_parameters),
             key: ExecutionKey {
                 project_id: workflow.project_id.clone(),
                 workflow_id: workflow.id,
                 name: self.name_for(&start),
             },
             workflow_name: workflow.name.as_str().to_owned(),
-            domain_id: start.domain_id,
+            domain_id: start.caller.domain_id,
             origin: start.origin,
             status: Status::Scheduled,
             input: start.input,
-            headers: start.headers,
-            merge_parameters: start.merge_parameters,
-            create_date: start.create_date,
+            headers: start.options.headers,
+            merge_parameters: start.options.merge_parameters,
+            create_date: start.options.create_date,
             nonce: self.ids.random(),
-            started_by: start.started_by,
-            request_id: start.request_id,
-            trace: start.trace,
+            started_by: start.caller.name,
+            request_id: start.caller.request_id,
+            trace: start.caller.trace,
             started_at: now,
             updated_at: now,
             expires_at: now.plus_seconds(i64::from(self.retention_days) * SECONDS_PER_DAY),

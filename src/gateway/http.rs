@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
-use http::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderValue};
+use http::header::{CONTENT_LENGTH, CONTENT_TYPE, EXPECT, HeaderValue};
 use http::{HeaderMap, Method, Response, StatusCode};
 use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
@@ -23,8 +23,10 @@ use crate::api::{Apis, Fault, MAX_BODY_BYTES, Request, RequestId};
 
 /// How long a client may take to send its headers, and again its body.
 const PATIENCE: Duration = Duration::from_secs(20);
-/// How much of a body that is too large is read away, so that the client gets to read why it is refused.
-const MAX_DRAINED_BYTES: usize = 16 * 1024 * 1024;
+/// How much of a body that is too large is read away, so that a client that sends everything first gets to read why it is
+/// refused: a connection closed on unread bytes is reset, and the answer is lost with it. Clients that send more than this
+/// ask first (`Expect: 100-continue`).
+const MAX_DRAINED_BYTES: usize = 64 * 1024 * 1024;
 /// Connections served at once; more wait in the listener's queue.
 const MAX_CONNECTIONS: usize = 1024;
 /// How long running calls may take to end after the process was told to.
@@ -142,7 +144,9 @@ async fn into_request(request: http::Request<Incoming>, base_path: &str) -> Requ
 
 async fn read_body(mut incoming: Incoming, headers: &HeaderMap) -> Result<Bytes, Fault> {
     let announced = headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<usize>().ok());
-    if announced.is_some_and(|length| length > MAX_DRAINED_BYTES) {
+    // Reading is what tells a client that asked first to go on; whoever asked and is not told so sends nothing.
+    let most = if headers.contains_key(EXPECT) { MAX_BODY_BYTES } else { MAX_DRAINED_BYTES };
+    if announced.is_some_and(|length| length > most) {
         return Err(Fault::BodyTooLarge);
     }
     let mut body = BytesMut::with_capacity(announced.unwrap_or_default().min(MAX_BODY_BYTES));

@@ -32,28 +32,29 @@ pub struct Patience {
     pub pause: Duration,
 }
 
-/// A put takes milliseconds, so an attempt of two seconds is lost. Three of them with their pauses stay below the
-/// function's own time limit, so that the caller gets an answer and not a cut.
-impl Default for Patience {
-    fn default() -> Self {
-        Self {
-            connect: Duration::from_secs(1),
-            attempt: Duration::from_secs(2),
-            operation: Duration::from_secs(7),
-            pause: Duration::from_millis(50),
-        }
-    }
+impl Patience {
+    /// For a deployed function. A put takes milliseconds, so an attempt of two seconds is lost. Three of them with their
+    /// pauses stay below the function's own time limit, so that the caller gets an answer and not a cut.
+    pub const DEPLOYED: Self = Self {
+        connect: Duration::from_secs(1),
+        attempt: Duration::from_secs(2),
+        operation: Duration::from_secs(7),
+        pause: Duration::from_millis(50),
+    };
+
+    /// For a laptop that may be compiling, or a CI machine with more tests than cores: slow is not broken there.
+    pub const LOCAL: Self = Self {
+        connect: Duration::from_secs(10),
+        attempt: Duration::from_secs(20),
+        operation: Duration::from_secs(60),
+        pause: Duration::from_millis(50),
+    };
 }
 
 const ATTEMPTS: u32 = 3;
 
-/// Builds the client with the patience of a deployed function.
-pub async fn client(endpoint: &Endpoint) -> Client {
-    client_with(endpoint, Patience::default()).await
-}
-
 /// Builds the client. Only an endpoint that is AWS's needs the shared settings, so that a local start looks nothing up.
-pub async fn client_with(endpoint: &Endpoint, patience: Patience) -> Client {
+pub async fn client(endpoint: &Endpoint, patience: Patience) -> Client {
     let builder = match endpoint {
         Endpoint::Default => aws_sdk_dynamodb::config::Builder::from(&shared_config().await),
         Endpoint::Local(url) => aws_sdk_dynamodb::Config::builder()

@@ -23,7 +23,7 @@ mod workflows;
 
 use aws_sdk_dynamodb::Client;
 
-pub use client::{Endpoint, Patience, client, client_with, shared_config};
+pub use client::{Endpoint, Patience, client, shared_config};
 
 /// The sort key of every execution item.
 const EXECUTION_SK: &str = "execution";

@@ -9,13 +9,13 @@ use tokio::net::TcpSocket;
 use uuid::Uuid;
 
 use super::{execution, json, key, now, on_each_server};
-use crate::support::{Fault, PATIENT, PROJECT, root};
+use crate::support::{Fault, PROJECT, root};
 
 /// Gives up almost at once: for storage that never answers.
-const IMPATIENT: Patience = Patience { attempt: Duration::from_millis(20), ..PATIENT };
+const IMPATIENT: Patience = Patience { attempt: Duration::from_millis(20), ..Patience::LOCAL };
 
 /// Gives an attempt up when a deployed function does.
-const DEPLOYED: Patience = Patience { attempt: Duration::from_secs(2), ..PATIENT };
+const DEPLOYED: Patience = Patience { attempt: Patience::DEPLOYED.attempt, ..Patience::LOCAL };
 
 fn sample() -> Workflow {
     let text = std::fs::read_to_string(root().join("workflows/media-transcode.json")).expect("a sample");
@@ -47,7 +47,7 @@ async fn failures(store: &DynamoStore) -> Vec<(&'static str, StoreError)> {
 #[tokio::test]
 async fn storage_that_keeps_throttling_is_said_to() {
     on_each_server(async |server| {
-        let (straight, proxy, store) = server.proxied_table(PATIENT).await;
+        let (straight, proxy, store) = server.proxied_table(Patience::LOCAL).await;
         for code in ["ThrottlingException", "ProvisionedThroughputExceededException", "RequestLimitExceeded"] {
             proxy.always(Fault::Refuse(code));
             for (method, error) in failures(&store).await {
@@ -63,7 +63,7 @@ async fn storage_that_keeps_throttling_is_said_to() {
 #[tokio::test]
 async fn storage_that_keeps_failing_or_hangs_is_unavailable() {
     on_each_server(async |server| {
-        for (fault, patience) in [(Fault::Fail, PATIENT), (Fault::Hang, IMPATIENT)] {
+        for (fault, patience) in [(Fault::Fail, Patience::LOCAL), (Fault::Hang, IMPATIENT)] {
             let (_, proxy, store) = server.proxied_table(patience).await;
             proxy.always(fault);
             for (method, error) in failures(&store).await {
@@ -86,7 +86,7 @@ async fn storage_that_is_gone_is_unavailable() {
         let socket = TcpSocket::new_v4().expect("a socket");
         socket.bind("127.0.0.1:0".parse().expect("an address")).expect("a port");
         let url = format!("http://{}", socket.local_addr().expect("its address"));
-        let store = server.absent_table(&url, 1, PATIENT).await;
+        let store = server.absent_table(&url, 1, Patience::LOCAL).await;
         for (method, error) in failures(&store).await {
             assert!(matches!(error, StoreError::Unavailable(_)), "{method}: {error:?}");
         }
@@ -97,7 +97,7 @@ async fn storage_that_is_gone_is_unavailable() {
 #[tokio::test]
 async fn a_table_that_is_missing_is_an_operators_business() {
     on_each_server(async |server| {
-        let store = server.absent_table(&server.url, 1, PATIENT).await;
+        let store = server.absent_table(&server.url, 1, Patience::LOCAL).await;
         for (method, error) in failures(&store).await {
             assert!(matches!(error, StoreError::Rejected(_)), "{method}: {error:?}");
             assert!(!error.retryable());
@@ -109,7 +109,7 @@ async fn a_table_that_is_missing_is_an_operators_business() {
 #[tokio::test]
 async fn one_fault_is_not_noticed() {
     on_each_server(async |server| {
-        let (straight, proxy, store) = server.proxied_table(PATIENT).await;
+        let (straight, proxy, store) = server.proxied_table(Patience::LOCAL).await;
         for fault in [Fault::Refuse("ThrottlingException"), Fault::Fail] {
             let execution = execution(&format!("{fault:?}").replace(['(', '"', ')'], ""));
             proxy.once(fault);
@@ -161,7 +161,7 @@ async fn a_create_whose_answer_was_lost_is_still_new() {
 #[tokio::test]
 async fn a_create_that_is_throttled_after_a_lost_answer_may_have_been_done() {
     on_each_server(async |server| {
-        let (straight, proxy, store) = server.proxied_table(PATIENT).await;
+        let (straight, proxy, store) = server.proxied_table(Patience::LOCAL).await;
         let first = execution("run");
         proxy.once(Fault::LoseAnswer);
         proxy.once(Fault::Refuse("ThrottlingException"));
@@ -176,7 +176,7 @@ async fn a_create_that_is_throttled_after_a_lost_answer_may_have_been_done() {
 #[tokio::test]
 async fn a_save_whose_answer_was_lost_is_still_done() {
     on_each_server(async |server| {
-        let (straight, proxy, store) = server.proxied_table(PATIENT).await;
+        let (straight, proxy, store) = server.proxied_table(Patience::LOCAL).await;
         proxy.once(Fault::LoseAnswer);
         store.save(&sample()).await.expect("saved");
         assert_eq!(proxy.take_operations(), ["TransactWriteItems", "TransactWriteItems"]);
@@ -188,7 +188,7 @@ async fn a_save_whose_answer_was_lost_is_still_done() {
 #[tokio::test]
 async fn a_move_whose_answer_was_lost_is_refused_with_the_status_it_reached() {
     on_each_server(async |server| {
-        let (straight, proxy, store) = server.proxied_table(PATIENT).await;
+        let (straight, proxy, store) = server.proxied_table(Patience::LOCAL).await;
         store.create(&execution("run"), now()).await.expect("an answer");
         proxy.once(Fault::LoseAnswer);
         let moved = store.advance(&key("run"), Status::Running, now(), now().plus_seconds(60)).await;
@@ -203,7 +203,7 @@ async fn a_move_whose_answer_was_lost_is_refused_with_the_status_it_reached() {
 async fn an_item_of_another_format_is_damaged_and_not_misread() {
     on_each_server(async |server| {
         let name = super::table_name();
-        let client = super::client(&server.url, PATIENT).await;
+        let client = super::client(&server.url, Patience::LOCAL).await;
         let store = DynamoStore::new(client.clone(), name.clone(), 1);
         store.create_table().await.expect("a table");
         store.create(&execution("run"), now()).await.expect("an answer");

@@ -10,10 +10,10 @@ use flowgate::clock::Timestamp;
 use flowgate::execution::{Execution, ExecutionKey, ExecutionName, Fingerprint, Origin, Status};
 use flowgate::json::JsonText;
 use flowgate::store::embedded::Embedded;
-use flowgate::store::{DynamoStore, Endpoint, Patience, client_with};
+use flowgate::store::{self, DynamoStore, Endpoint, Patience};
 use uuid::Uuid;
 
-use crate::support::{PATIENT, PROJECT, Proxy, fixed_time};
+use crate::support::{PROJECT, Proxy, fixed_time};
 
 const ENDPOINT: &str = "FLOWGATE_TEST_DYNAMODB_ENDPOINT";
 
@@ -36,7 +36,7 @@ async fn on_each_server(test: impl AsyncFn(Server)) {
 impl Server {
     /// A new table.
     async fn table(&self, list_shards: u8) -> DynamoStore {
-        let table = self.absent_table(&self.url, list_shards, PATIENT).await;
+        let table = self.absent_table(&self.url, list_shards, Patience::LOCAL).await;
         table.create_table().await.expect("a table");
         table
     }
@@ -45,7 +45,7 @@ impl Server {
     async fn proxied_table(&self, patience: Patience) -> (DynamoStore, Proxy, DynamoStore) {
         let proxy = Proxy::before(&self.url).await;
         let name = table_name();
-        let straight = DynamoStore::new(client(&self.url, PATIENT).await, name.clone(), 1);
+        let straight = DynamoStore::new(client(&self.url, Patience::LOCAL).await, name.clone(), 1);
         straight.create_table().await.expect("a table");
         let through = DynamoStore::new(client(proxy.url(), patience).await, name, 1);
         (straight, proxy, through)
@@ -53,7 +53,7 @@ impl Server {
 
     /// A new table, seen by a process with so many list shards and by one with so many more.
     async fn table_with_shards(&self, before: u8, after: u8) -> (DynamoStore, DynamoStore) {
-        let (client, name) = (client(&self.url, PATIENT).await, table_name());
+        let (client, name) = (client(&self.url, Patience::LOCAL).await, table_name());
         let first = DynamoStore::new(client.clone(), name.clone(), before);
         first.create_table().await.expect("a table");
         (first, DynamoStore::new(client, name, after))
@@ -66,7 +66,7 @@ impl Server {
 }
 
 async fn client(url: &str, patience: Patience) -> aws_sdk_dynamodb::Client {
-    client_with(&Endpoint::Local(url.to_owned()), patience).await
+    store::client(&Endpoint::Local(url.to_owned()), patience).await
 }
 
 fn table_name() -> String {

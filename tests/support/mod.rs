@@ -1,12 +1,19 @@
 //! What the tests have in common.
 
+pub mod answer;
 mod call;
+pub mod caller;
 mod clock;
+pub mod gate;
+pub mod mutation;
+pub mod process;
 mod proxy;
+pub mod runtime_api;
+pub mod secrets_manager;
+pub mod wire;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
 
 use flowgate::api::Apis;
 use flowgate::auth::{Authenticator, Credentials, StaticCredentials};
@@ -14,7 +21,7 @@ use flowgate::clock::{Clock, FixedClock, Timestamp};
 use flowgate::execution::{ExecutionStore, Executions, RandomIds};
 use flowgate::gateway::lambda::Function;
 use flowgate::store::embedded::Embedded;
-use flowgate::store::{DynamoStore, Endpoint, Patience, client_with};
+use flowgate::store::{self, DynamoStore, Endpoint, Patience};
 use flowgate::workflow::{WorkflowStore, Workflows, files};
 use lambda_http::{Context, LambdaEvent};
 use serde_json::Value;
@@ -58,18 +65,10 @@ pub async fn publish_samples(store: Arc<dyn WorkflowStore>) {
     }
 }
 
-/// For tests that are not about time: waits as long as a machine with too much to do may need, but not for nothing.
-pub const PATIENT: Patience = Patience {
-    connect: Duration::from_secs(30),
-    attempt: Duration::from_secs(30),
-    operation: Duration::from_secs(60),
-    pause: Duration::from_millis(1),
-};
-
 /// An empty table in a store of its own, in memory.
 pub async fn embedded_store() -> Arc<DynamoStore> {
     let embedded = Embedded::in_memory().expect("the embedded store");
-    let client = client_with(&Endpoint::Local(embedded.url()), PATIENT).await;
+    let client = store::client(&Endpoint::Local(embedded.url()), Patience::LOCAL).await;
     let table = DynamoStore::new(client, "flowgate".into(), 2);
     table.create_table().await.expect("a table");
     Arc::new(table)

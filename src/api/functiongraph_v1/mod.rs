@@ -7,7 +7,6 @@ use http::Method;
 
 use super::refusal::Refusal;
 use super::{Apis, Reply, Request, path};
-use crate::auth::Family;
 
 pub(super) use error::Error;
 
@@ -67,10 +66,7 @@ async fn run(
     project_id: &str,
     routed: Result<Operation<'_>, Refusal>,
 ) -> Result<Reply, Error> {
-    let principal = apis.admit(Family::FunctionGraph, request).await?;
-    if path::decode(project_id).as_deref() != Some(principal.project_id.as_str()) {
-        return Err(Refusal::ForeignProject.into());
-    }
+    let principal = apis.admit_to_project(request, project_id).await?;
     match routed? {
         Operation::Action { graph_urn } => start::run(apis, request, &principal, graph_urn).await,
     }

@@ -7,7 +7,7 @@ use super::Error;
 use crate::api::refusal::Refusal;
 use crate::api::{Apis, Reply, Request, path, start, urn};
 use crate::auth::Principal;
-use crate::execution::{ExecutionName, Origin, Start, StartKey};
+use crate::execution::{ExecutionName, Options, Origin, Start, StartKey};
 use crate::json::{self, Invalid, JsonText, Members};
 use crate::workflow::{WorkflowName, WorkflowRef};
 
@@ -47,14 +47,9 @@ pub(super) async fn run(
             workflow,
             key: StartKey::Name(body.execution_name),
             input: body.input,
-            headers: None,
-            merge_parameters: false,
-            create_date: None,
+            options: Options::default(),
             origin: Origin::FunctionGraphV1,
-            started_by: principal.name.clone(),
-            domain_id: principal.domain_id.clone(),
-            request_id: request.id.lower(),
-            trace: request.trace.clone(),
+            caller: start::caller(request, principal),
         })
         .await
         .map_err(Refusal::from)?;

@@ -2,9 +2,8 @@
 //! and those that mirror a status it has no row for (405, 501) follow its pattern.
 
 use http::StatusCode;
-use http::header::{ALLOW, HeaderValue, RETRY_AFTER};
 
-use crate::api::refusal::{Refusal, chain};
+use crate::api::refusal::Refusal;
 use crate::api::{Fault, Reply, Request, error_body};
 use crate::auth;
 
@@ -22,15 +21,8 @@ impl Error {
     /// Writes the refusal down.
     pub(in crate::api) fn render(&self, request: &Request) -> Reply {
         let (status, code) = self.status_and_code();
-        let reply = error_body::reply(status, code, &self.message(), request);
-        let reply = Reply { cause: Some(chain(self)), ..reply };
-        match self {
-            Self::Common(Refusal::MethodNotAllowed { allow }) => reply.header(ALLOW, HeaderValue::from_static(allow)),
-            _ if status == StatusCode::SERVICE_UNAVAILABLE || status == StatusCode::TOO_MANY_REQUESTS => {
-                reply.header(RETRY_AFTER, HeaderValue::from_static("1"))
-            }
-            _ => reply,
-        }
+        let common = if let Self::Common(refusal) = self { Some(refusal) } else { None };
+        error_body::reply(status, code, &self.message(), request).advising(self, common)
     }
 
     fn status_and_code(&self) -> (StatusCode, &'static str) {

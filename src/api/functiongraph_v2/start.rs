@@ -10,7 +10,7 @@ use crate::api::refusal::Refusal;
 use crate::api::{Apis, Reply, Request, path, start, urn};
 use crate::auth::Principal;
 use crate::clock::Timestamp;
-use crate::execution::{ExecutionName, Origin, Start, StartKey};
+use crate::execution::{ExecutionName, Options, Origin, Start, StartKey};
 use crate::json::{self, JsonText, Members};
 use crate::workflow::{WorkflowName, WorkflowRef};
 
@@ -64,14 +64,13 @@ pub(super) async fn run(
             workflow,
             key,
             input: body.input,
-            headers: body.headers,
-            merge_parameters: headers.merge_parameters,
-            create_date: headers.create_date,
+            options: Options {
+                headers: body.headers,
+                merge_parameters: headers.merge_parameters,
+                create_date: headers.create_date,
+            },
             origin: Origin::FunctionGraphV2,
-            started_by: principal.name.clone(),
-            domain_id: principal.domain_id.clone(),
-            request_id: request.id.lower(),
-            trace: request.trace.clone(),
+            caller: start::caller(request, principal),
         })
         .await
         .map_err(Refusal::from)?;

@@ -2,11 +2,11 @@
 
 use std::fmt::Write;
 
-use http::header::{ACCEPT, ALLOW, HeaderValue, RETRY_AFTER};
+use http::header::{ACCEPT, HeaderValue};
 use http::{HeaderMap, StatusCode};
 use serde::Serialize;
 
-use crate::api::refusal::{Refusal, chain};
+use crate::api::refusal::Refusal;
 use crate::api::{Fault, Reply, Request};
 use crate::auth;
 
@@ -16,6 +16,9 @@ pub(in crate::api) enum Error {
     /// A parameter breaks its rule; the text names it.
     #[error("{0}")]
     InvalidArgument(String),
+    /// An input is no parameter of the workflow. The text is for the caller only, for the name in it is of the body.
+    #[error("`inputs` has a name that is no parameter of the workflow")]
+    UnknownInput(String),
     /// The body is missing or not JSON.
     #[error("{0}")]
     InvalidRequestBody(String),
@@ -42,21 +45,16 @@ impl Error {
         } else {
             ("application/xml", xml(code, &message, &request.path, &id).into_bytes())
         };
-        let mut reply = Reply::new(status, HeaderValue::from_static(content_type), text);
-        reply.code = Some(code);
-        reply.cause = Some(chain(self));
-        match self {
-            Self::Common(Refusal::MethodNotAllowed { allow }) => reply.header(ALLOW, HeaderValue::from_static(allow)),
-            _ if status == StatusCode::SERVICE_UNAVAILABLE => reply.header(RETRY_AFTER, HeaderValue::from_static("1")),
-            _ => reply,
-        }
+        let common = if let Self::Common(refusal) = self { Some(refusal) } else { None };
+        let reply = Reply::new(status, HeaderValue::from_static(content_type), text);
+        Reply { code: Some(code), ..reply }.advising(self, common)
     }
 
     /// The vendor's code and its status, per Table 2. `NoSuchWorkflow` is ours: the vendor prints none. `SYS.0003`
     /// ("unsupported API") is of Table 3.
     fn status_and_code(&self) -> (StatusCode, &'static str) {
         match self {
-            Self::InvalidArgument(_) => (StatusCode::BAD_REQUEST, "InvalidArgument"),
+            Self::InvalidArgument(_) | Self::UnknownInput(_) => (StatusCode::BAD_REQUEST, "InvalidArgument"),
             Self::InvalidRequestBody(_) => (StatusCode::BAD_REQUEST, "InvalidRequestBody"),
             Self::Common(refusal) => match refusal {
                 Refusal::Undeliverable(fault) => match fault {
@@ -83,7 +81,9 @@ impl Error {
     /// What the caller reads.
     fn message(&self) -> String {
         match self {
-            Self::InvalidArgument(message) | Self::InvalidRequestBody(message) => message.clone(),
+            Self::InvalidArgument(message) | Self::UnknownInput(message) | Self::InvalidRequestBody(message) => {
+                message.clone()
+            }
             Self::Common(refusal) => match refusal {
                 Refusal::Undeliverable(fault) => fault.message().to_owned(),
                 Refusal::InputTooLarge => "the input with its defaults is larger than 262144 bytes".to_owned(),
@@ -116,6 +116,7 @@ impl Error {
 fn authentication(error: &auth::Error) -> (StatusCode, &'static str) {
     let code = match error {
         auth::Error::Unavailable => return (StatusCode::SERVICE_UNAVAILABLE, "ServiceUnavailable"),
+        auth::Error::PayloadMismatch { .. } => return (StatusCode::BAD_REQUEST, "BadDigest"),
         auth::Error::MissingCredentials { .. }
         | auth::Error::Malformed { .. }
         | auth::Error::DateMissing { .. }
@@ -128,7 +129,7 @@ fn authentication(error: &auth::Error) -> (StatusCode, &'static str) {
         | auth::Error::ExpiredToken => "AccessDenied",
         auth::Error::Skewed { .. } => "RequestTimeTooSkewed",
         auth::Error::UnknownKey => "InvalidAccessKeyId",
-        auth::Error::WrongSignature | auth::Error::PayloadMismatch { .. } => "SignatureDoesNotMatch",
+        auth::Error::WrongSignature => "SignatureDoesNotMatch",
     };
     (StatusCode::FORBIDDEN, code)
 }

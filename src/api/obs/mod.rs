@@ -10,7 +10,7 @@ use super::refusal::Refusal;
 use super::{Apis, Reply, Request, X_REQUEST_ID, path};
 use crate::auth::Family;
 
-pub(super) use error::Error;
+use error::Error;
 
 /// The header the OBS SDK takes the request id from; it never reads `X-Request-ID`.
 const X_OBS_REQUEST_ID: HeaderName = HeaderName::from_static("x-obs-request-id");
@@ -72,8 +72,18 @@ pub(super) async fn serve(apis: &Apis, request: &Request) -> Reply {
     let routed = Operation::route(request);
     let operation = routed.as_ref().ok().map(|Operation::Start { .. }| super::start::OPERATION);
     let reply = run(apis, request, routed).await.unwrap_or_else(|error| error.render(request));
+    Reply { operation, ..identified(request, reply) }
+}
+
+/// Refuses a call in the dialect of OBS.
+pub(super) fn refuse(request: &Request, refusal: Refusal) -> Reply {
+    identified(request, Error::from(refusal).render(request))
+}
+
+/// Writes the request's id where the vendor's clients look for it.
+fn identified(request: &Request, reply: Reply) -> Reply {
     let id = HeaderValue::from_str(&request.id.upper()).expect("hex digits are a header value");
-    Reply { operation, ..reply.header(X_REQUEST_ID, id.clone()).header(X_OBS_REQUEST_ID, id) }
+    reply.header(X_REQUEST_ID, id.clone()).header(X_OBS_REQUEST_ID, id)
 }
 
 async fn run(apis: &Apis, request: &Request, routed: Result<Operation<'_>, Refusal>) -> Result<Reply, Error> {

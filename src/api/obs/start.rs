@@ -10,8 +10,9 @@ use super::Error;
 use crate::api::refusal::Refusal;
 use crate::api::{Apis, Reply, Request, path, start, urn};
 use crate::auth::Principal;
-use crate::execution::{Origin, Start, StartKey};
+use crate::execution::{Options, Origin, Start, StartKey};
 use crate::json::{self, JsonText, Members};
+use crate::workflow::parameters::InputError;
 use crate::workflow::{Parameter, WorkflowName, WorkflowRef, parameters};
 
 const MAX_OBJECT_BYTES: usize = 1024;
@@ -55,14 +56,9 @@ pub(super) async fn run(
             workflow,
             key,
             input,
-            headers: None,
-            merge_parameters: false,
-            create_date: None,
+            options: Options::default(),
             origin: Origin::Obs,
-            started_by: principal.name.clone(),
-            domain_id: principal.domain_id.clone(),
-            request_id: request.id.lower(),
-            trace: request.trace.clone(),
+            caller: start::caller(request, principal),
         })
         .await
         .map_err(Refusal::from)?;
@@ -121,8 +117,10 @@ impl Body {
             .map(|(name, value)| Ok((name.clone(), serde_json::from_str(value.get())?)))
             .collect::<Result<_, serde_json::Error>>()
             .map_err(|_| Error::InvalidArgument("inputs is not valid JSON".into()))?;
-        let completed = parameters::complete(declared, given)
-            .map_err(|problem| Error::InvalidArgument(format!("inputs: {problem}")))?;
+        let completed = parameters::complete(declared, given).map_err(|problem| match &problem {
+            InputError::Unknown { .. } => Error::UnknownInput(problem.to_string()),
+            InputError::Missing { .. } | InputError::Invalid { .. } => Error::InvalidArgument(problem.to_string()),
+        })?;
         let mut inputs = String::new();
         for (name, value) in &completed {
             let separator = if inputs.is_empty() { "" } else { "," };

@@ -80,7 +80,7 @@ fn check_folder(folder: &str) {
             check_body(&mut tally, &capture);
         }
     }
-    println!("{folder} refused {}, accepted {}, not HTTP {}", tally.refused, tally.accepted, tally.not_http);
+    eprintln!("{folder} refused {}, accepted {}, not HTTP {}", tally.refused, tally.accepted, tally.not_http);
     assert!(tally.refused > 10_000 && tally.accepted > 1_000, "the test has lost its captures");
 }
 

@@ -1,56 +1,59 @@
 //! Answers in the shape each front end reads.
 
-use std::collections::BTreeMap;
-
 use bytes::Bytes;
 use http::{HeaderMap, Response};
+use lambda_http::Body;
+use lambda_http::aws_lambda_events::alb::AlbTargetGroupResponse;
+use lambda_http::aws_lambda_events::apigw::{ApiGatewayProxyResponse, ApiGatewayV2httpResponse};
 use serde::Serialize;
 
 use super::FrontEnd;
 
 /// A response as the front end wants it. Every body of the APIs is text, so nothing is ever base64.
 #[derive(Debug, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Answer {
-    status_code: u16,
-    /// A load balancer insists on it.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    status_description: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    headers: Option<BTreeMap<String, String>>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    multi_value_headers: Option<BTreeMap<String, Vec<String>>>,
-    body: String,
-    is_base64_encoded: bool,
+#[serde(untagged)]
+pub enum Answer {
+    /// For a REST API.
+    Rest(ApiGatewayProxyResponse),
+    /// For an HTTP API or a function URL.
+    Http(ApiGatewayV2httpResponse),
+    /// For a load balancer.
+    LoadBalancer(AlbTargetGroupResponse),
 }
 
 impl Answer {
     pub(super) fn new(front_end: FrontEnd, response: Response<Bytes>) -> Self {
         let (parts, body) = response.into_parts();
-        let single = || single_values(&parts.headers);
-        let multiple = || single().into_iter().map(|(name, value)| (name, vec![value])).collect();
-        // A REST API merges both maps and a load balancer reads the one its target group is set to.
-        let (headers, multi_value_headers) = match front_end {
-            FrontEnd::Rest => (None, Some(multiple())),
-            FrontEnd::Http => (Some(single()), None),
-            FrontEnd::LoadBalancer => (Some(single()), Some(multiple())),
-        };
-        let status = parts.status;
-        let described = front_end == FrontEnd::LoadBalancer;
-        let description = || format!("{} {}", status.as_u16(), status.canonical_reason().unwrap_or_default());
-        Self {
-            status_code: status.as_u16(),
-            status_description: described.then(description),
-            headers,
-            multi_value_headers,
-            body: String::from_utf8_lossy(&body).into_owned(),
-            is_base64_encoded: false,
+        let status_code = i64::from(parts.status.as_u16());
+        let body = Some(Body::Text(String::from_utf8_lossy(&body).into_owned()));
+        match front_end {
+            FrontEnd::Rest => {
+                let mut answer = ApiGatewayProxyResponse::default();
+                answer.status_code = status_code;
+                // API Gateway sends the headers of both maps, so one of them stays empty.
+                answer.headers = HeaderMap::new();
+                answer.multi_value_headers = parts.headers;
+                answer.body = body;
+                Self::Rest(answer)
+            }
+            FrontEnd::Http => {
+                let mut answer = ApiGatewayV2httpResponse::default();
+                answer.status_code = status_code;
+                answer.headers = parts.headers;
+                answer.body = body;
+                Self::Http(answer)
+            }
+            FrontEnd::LoadBalancer => {
+                let reason = parts.status.canonical_reason().unwrap_or_default();
+                let mut answer = AlbTargetGroupResponse::default();
+                answer.status_code = status_code;
+                answer.status_description = Some(format!("{status_code} {reason}"));
+                // A load balancer reads the map its target group is set to.
+                answer.headers = parts.headers.clone();
+                answer.multi_value_headers = parts.headers;
+                answer.body = body;
+                Self::LoadBalancer(answer)
+            }
         }
     }
-}
-
-/// The headers as text; the APIs write each one once.
-fn single_values(headers: &HeaderMap) -> BTreeMap<String, String> {
-    let text = |value: &http::HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
-    headers.iter().map(|(name, value)| (name.to_string(), text(value))).collect()
 }

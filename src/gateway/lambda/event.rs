@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
+use http::header::CONTENT_LENGTH;
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Deserialize;
@@ -47,15 +48,26 @@ pub struct Event {
     #[serde(default, deserialize_with = "nullable")]
     headers: BTreeMap<String, Option<String>>,
     #[serde(default, deserialize_with = "nullable")]
-    multi_value_headers: BTreeMap<String, Vec<String>>,
+    multi_value_headers: BTreeMap<String, Values>,
     #[serde(default, deserialize_with = "nullable")]
-    query_string_parameters: BTreeMap<String, String>,
+    query_string_parameters: BTreeMap<String, Option<String>>,
     #[serde(default, deserialize_with = "nullable")]
-    multi_value_query_string_parameters: BTreeMap<String, Vec<String>>,
+    multi_value_query_string_parameters: BTreeMap<String, Values>,
     #[serde(default)]
     body: Option<String>,
     #[serde(default, deserialize_with = "nullable")]
     is_base64_encoded: bool,
+}
+
+/// The values of one name. A null, for all or for one of them, is an empty text.
+#[derive(Debug, Deserialize)]
+struct Values(Option<Vec<Option<String>>>);
+
+impl Values {
+    fn iter(&self) -> impl Iterator<Item = &str> {
+        let values = self.0.as_deref().unwrap_or(&[const { None }]);
+        values.iter().map(|value| value.as_deref().unwrap_or_default())
+    }
 }
 
 #[derive(Debug, Deserialize)]
@@ -99,7 +111,7 @@ impl Event {
     pub(crate) fn into_request(self, base_path: &str, invocation_id: &str, xray: Option<&str>) -> Request {
         let (path, signed_path) = self.paths(base_path);
         let query = self.query();
-        let headers = self.headers();
+        let mut headers = self.headers();
         let gateway_id = self.request_context.request_id.clone();
         let id = gateway_id
             .as_deref()
@@ -110,6 +122,8 @@ impl Event {
         let method = Method::from_bytes(self.method().as_bytes()).unwrap_or(Method::TRACE);
         let query_fault = (!is_query(&query)).then_some(Fault::Query);
         let (body, body_fault) = self.body();
+        // REST APIs keep it to themselves, and the vendor's OBS client signs it in its v4 form.
+        headers.entry(CONTENT_LENGTH).or_insert(HeaderValue::from(body.len()));
         Request {
             method,
             path,
@@ -163,10 +177,11 @@ impl Event {
             return raw.clone();
         }
         let pairs: Vec<(&str, &str)> = if self.multi_value_query_string_parameters.is_empty() {
-            self.query_string_parameters.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect()
+            let entries = self.query_string_parameters.iter();
+            entries.map(|(name, value)| (name.as_str(), value.as_deref().unwrap_or_default())).collect()
         } else {
             let entries = self.multi_value_query_string_parameters.iter();
-            entries.flat_map(|(name, values)| values.iter().map(|value| (name.as_str(), value.as_str()))).collect()
+            entries.flat_map(|(name, values)| values.iter().map(|value| (name.as_str(), value))).collect()
         };
         let encode = |text| match self.front_end() {
             FrontEnd::Rest | FrontEnd::Http => utf8_percent_encode(text, QUERY).to_string(),

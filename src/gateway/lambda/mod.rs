@@ -46,8 +46,10 @@ pub async fn run(function: Function) -> Result<(), Error> {
         async move { function.invoke(event).await }
     });
     tokio::select! {
+        // The signals first: from the first call for an event on, the process can be told to end.
+        biased;
+        () = super::http::told_to_end() => Ok(()),
         // On managed instances the same process takes several invocations at once; elsewhere this is one after the other.
         ended = lambda_runtime::run_concurrent(handler) => ended,
-        () = super::http::told_to_end() => Ok(()),
     }
 }
