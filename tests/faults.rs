@@ -64,11 +64,6 @@ impl Setup {
         Self { app: process(&through), proxy, straight, through }
     }
 
-    /// One that does not wait long between attempts.
-    async fn brisk() -> Self {
-        Self::new(Patience { pause: Duration::from_millis(1), ..Patience::LOCAL }).await
-    }
-
     /// Makes the program remember the sample workflow.
     async fn warm_up(&self) {
         self.app.send(&Call::start_v2("{}")).await.expect_success();
@@ -99,7 +94,7 @@ fn expect_retry_later(answer: Answer, (status, code): (u64, &str)) {
 
 #[tokio::test]
 async fn a_throttled_start_is_told_to_come_back() {
-    let setup = Setup::brisk().await;
+    let setup = Setup::new(Patience::LOCAL).await;
     setup.proxy.always(Fault::Refuse("ThrottlingException"));
     for dialect in &DIALECTS {
         expect_retry_later(setup.app.send(&(dialect.start)("cold")).await, dialect.throttled);
@@ -116,8 +111,8 @@ async fn a_throttled_start_is_told_to_come_back() {
 #[tokio::test]
 async fn a_start_without_storage_is_told_to_come_back() {
     for (fault, patience) in [
-        (Fault::Fail, Patience { pause: Duration::from_millis(1), ..Patience::LOCAL }),
-        (Fault::Hang, Patience { attempt: Duration::from_millis(500), ..Patience::LOCAL }),
+        (Fault::Fail, Patience::LOCAL),
+        (Fault::Hang, Patience { attempt: Duration::from_millis(20), ..Patience::LOCAL }),
     ] {
         let setup = Setup::new(patience).await;
         setup.proxy.always(fault);
@@ -130,7 +125,7 @@ async fn a_start_without_storage_is_told_to_come_back() {
 
 #[tokio::test]
 async fn one_throttled_or_failed_attempt_is_not_noticed_by_callers() {
-    let setup = Setup::brisk().await;
+    let setup = Setup::new(Patience::LOCAL).await;
     setup.warm_up().await;
     for fault in [Fault::Refuse("ThrottlingException"), Fault::Fail, Fault::LoseAnswer] {
         for (api, dialect) in DIALECTS.iter().enumerate() {
@@ -146,7 +141,7 @@ async fn one_throttled_or_failed_attempt_is_not_noticed_by_callers() {
 #[tokio::test]
 async fn a_start_whose_every_answer_was_lost_can_be_repeated() {
     for dialect in &DIALECTS {
-        let setup = Setup::brisk().await;
+        let setup = Setup::new(Patience::LOCAL).await;
         let clock = Arc::new(TestClock::starting_at(fixed_time()));
         let app = TestApp::process(setup.through.clone(), setup.through.clone(), clock);
         app.send(&(dialect.start)("warms-up")).await.expect_success();
@@ -179,7 +174,7 @@ async fn a_missing_table_is_our_fault_and_not_the_callers() {
 
 #[tokio::test]
 async fn a_cold_start_costs_two_storage_calls_and_a_warm_one_exactly_one() {
-    let setup = Setup::brisk().await;
+    let setup = Setup::new(Patience::LOCAL).await;
     for dialect in &DIALECTS {
         let app = process(&setup.through);
         app.send(&(dialect.start)("cold")).await.expect_success();
@@ -198,7 +193,7 @@ async fn a_cold_start_costs_two_storage_calls_and_a_warm_one_exactly_one() {
 
 #[tokio::test]
 async fn what_is_refused_before_the_storage_is_asked_costs_nothing() {
-    let setup = Setup::brisk().await;
+    let setup = Setup::new(Patience::LOCAL).await;
     for dialect in &DIALECTS {
         let late = (dialect.start)("run").signed_at(fixed_time().plus_seconds(-3600));
         let answer = setup.app.send(&late).await;

@@ -30,7 +30,7 @@ pub enum StoreError {
     /// The name belongs to another workflow of the project.
     #[error("the workflow's name belongs to another workflow of the project")]
     NameTaken,
-    /// The storage is asked too much; nothing was written.
+    /// The storage is asked too much. Nothing was written, unless by an earlier attempt whose answer was lost.
     #[error("the storage takes no more requests for now")]
     Throttled(#[source] Box<dyn Error + Send + Sync>),
     /// The storage gave no usable answer; a write may or may not have happened.

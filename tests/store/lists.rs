@@ -31,6 +31,7 @@ async fn pages_after(store: &DynamoStore, mut cursor: Option<Cursor>, limit: usi
         if cursor.is_none() {
             return pages;
         }
+        assert!(pages.len() < 100, "the list has no end: {pages:?}");
     }
 }
 
