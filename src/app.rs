@@ -34,7 +34,6 @@ impl App {
         let store = Arc::new(open_table(config).await?);
         let workflows = Workflows::new(store.clone(), clock.clone(), config.workflow_cache_seconds);
         if config.local {
-            store.create_table().await.context("the table could not be created")?;
             if let Some(credentials) = &credentials {
                 load_workflows(config, credentials, &workflows).await?;
             }
@@ -52,54 +51,76 @@ async fn credentials(
 ) -> Result<(Arc<dyn CredentialSource>, Option<Arc<Credentials>>)> {
     let credentials = match &config.credentials {
         CredentialsFrom::SecretsManager(id) => {
-            let client = aws_sdk_secretsmanager::Client::new(&store::shared_config().await);
+            let client = aws_sdk_secretsmanager::Client::new(store::shared_config().await);
             let source = SecretsManagerCredentials::new(client, id, config.credentials_ttl_seconds, clock);
             // Fetched now, while a cold start has processor time to spare. If it fails, calls are answered with a 503 and
             // the fetch is tried again.
             let _ = source.snapshot().await;
             return Ok((Arc::new(source), None));
         }
-        CredentialsFrom::File(path) => {
-            let text = std::fs::read_to_string(path)
-                .with_context(|| format!("FLOWGATE_CREDENTIALS_FILE {} could not be read", path.display()))?;
-            Credentials::parse(&text).context("FLOWGATE_CREDENTIALS_FILE cannot be used")?
-        }
-        CredentialsFrom::Text(text) => Credentials::parse(text).context("FLOWGATE_CREDENTIALS cannot be used")?,
-        CredentialsFrom::Sample => Credentials::sample(),
+        local => local_credentials(local)?,
     };
     if credentials.is_empty() {
         bail!("there are no credentials, so nobody could be let in");
     }
-    if !config.local && credentials.contains_sample() {
-        bail!("the sample credentials are public and for local use only");
+    if credentials.contains_sample() {
+        if !config.local {
+            bail!("the sample credentials are public and for local use only");
+        }
+        tracing::warn!("the sample credentials are in use, which everybody knows");
     }
     let source = Arc::new(StaticCredentials::new(credentials.clone()));
     Ok((source, Some(Arc::new(credentials))))
 }
 
-/// Opens the table where the configuration says it is.
+/// Reads credentials that lie on this machine.
 ///
 /// # Errors
-/// The embedded store could not start.
+/// They cannot be read, or lie in AWS Secrets Manager.
+pub fn local_credentials(from: &CredentialsFrom) -> Result<Credentials> {
+    match from {
+        CredentialsFrom::SecretsManager(_) => {
+            bail!("this is for local use: set FLOWGATE_CREDENTIALS_FILE, not FLOWGATE_CREDENTIALS_SECRET")
+        }
+        CredentialsFrom::File(path) => {
+            let text = std::fs::read_to_string(path)
+                .with_context(|| format!("FLOWGATE_CREDENTIALS_FILE {} could not be read", path.display()))?;
+            Credentials::parse(&text).context("FLOWGATE_CREDENTIALS_FILE cannot be used")
+        }
+        CredentialsFrom::Text(text) => Credentials::parse(text).context("FLOWGATE_CREDENTIALS cannot be used"),
+        CredentialsFrom::Sample => Ok(Credentials::sample()),
+    }
+}
+
+/// Opens the table where the configuration says it is, and creates it if it is a local one that does not exist yet.
+///
+/// # Errors
+/// The embedded store could not start, or the table could not be created.
 pub async fn open_table(config: &Config) -> Result<DynamoStore> {
     let endpoint = match &config.store {
         #[cfg(feature = "embedded")]
-        Store::Embedded(data_dir) => Endpoint::Local(store::embedded::Embedded::open(data_dir)?.url()),
+        Store::Embedded => Endpoint::Local(store::embedded::Embedded::open(&config.data_dir)?.url()),
         #[cfg(not(feature = "embedded"))]
-        Store::Embedded(_) => bail!("this build was made without the embedded store"),
-        // A server that stands in for AWS does not care who asks; whoever has AWS credentials set may still use them.
-        Store::DynamoDb { endpoint: Some(url) } if config.local && std::env::var_os("AWS_ACCESS_KEY_ID").is_none() => {
-            Endpoint::Local(url.clone())
-        }
-        Store::DynamoDb { .. } => Endpoint::Default,
+        Store::Embedded => bail!("this build was made without the embedded store"),
+        Store::StandIn(url) => Endpoint::Local(url.clone()),
+        Store::DynamoDb => Endpoint::Default,
     };
-    let client = store::client(&endpoint, if config.local { Patience::LOCAL } else { Patience::DEPLOYED }).await;
-    Ok(DynamoStore::new(client, config.table.clone(), config.list_shards))
+    let patience = if config.local { Patience::LOCAL } else { Patience::DEPLOYED };
+    let client = store::client(&endpoint, patience).await;
+    let store = DynamoStore::new(client, config.table.clone(), config.list_shards);
+    // A table of AWS's own is template.yaml's to create.
+    if config.local && (config.store != Store::DynamoDb || config.has_endpoint) {
+        store.create_table().await.context("the table could not be created")?;
+    }
+    Ok(store)
 }
 
 /// Loads every definition file for every project that has credentials. A broken file is reported and left out.
 async fn load_workflows(config: &Config, credentials: &Credentials, workflows: &Workflows) -> Result<()> {
     let dir = config.workflows_dir.display();
+    if !config.workflows_dir.is_dir() {
+        tracing::warn!(%dir, "there is no such folder of workflows (FLOWGATE_WORKFLOWS_DIR)");
+    }
     let definitions =
         files::read_definitions(&config.workflows_dir).with_context(|| format!("{dir} could not be read"))?;
     for (path, definition) in definitions {

@@ -2,9 +2,9 @@
 //!
 //! | variable | meaning | default |
 //! |---|---|---|
-//! | `FLOWGATE_STORE` | `embedded` (in this process, a file below the data directory) or `dynamodb` | `embedded` when local and no endpoint is set, else `dynamodb` |
+//! | `FLOWGATE_STORE` | `embedded` (in this process, a file below the data directory) or `dynamodb` | `embedded` when serving locally and no endpoint is set, else `dynamodb` |
 //! | `FLOWGATE_TABLE` | the table's name | `flowgate` |
-//! | `AWS_ENDPOINT_URL_DYNAMODB` | a DynamoDB-compatible server instead of AWS | none |
+//! | `AWS_ENDPOINT_URL_DYNAMODB`, `AWS_ENDPOINT_URL` | a DynamoDB-compatible server instead of AWS; where local and without AWS credentials in the environment it is spoken to with made-up ones | none |
 //! | `FLOWGATE_DATA_DIR` | where the embedded store keeps its file | `.flowgate` |
 //! | `FLOWGATE_REGION` | the region that URNs in answers carry | `AWS_REGION`; locally `local-1` |
 //! | `FLOWGATE_BASE_PATH` | what a custom domain's mapping puts before the APIs' paths | none |
@@ -23,9 +23,10 @@
 //! | `PORT` | its port; 0 takes a free one | `8080` |
 //! | `FLOWGATE_FIXED_TIME` | an instant (RFC 3339) at which the clock stands still, so that signed event files stay valid; local only | none |
 //!
-//! Local is what only this machine can reach: plain HTTP on a loopback address, and a Lambda emulator. Everything else is
+//! Local is what only this machine can reach: plain HTTP on a loopback address, and `cargo lambda watch`. Everything else is
 //! deployed: there the sample credentials, missing credentials and a fixed time are refused.
 
+use std::env::VarError;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::str::FromStr;
@@ -37,6 +38,29 @@ use crate::clock::Timestamp;
 /// Whether the embedded store, and with it everything for a local start, is compiled in.
 const HAS_EMBEDDED_STORE: bool = cfg!(feature = "embedded");
 
+/// Every variable that is ours.
+const NAMES: [&str; 19] = [
+    "FLOWGATE_STORE",
+    "FLOWGATE_TABLE",
+    "FLOWGATE_DATA_DIR",
+    "FLOWGATE_REGION",
+    "FLOWGATE_BASE_PATH",
+    "FLOWGATE_WORKFLOWS_DIR",
+    "FLOWGATE_CREDENTIALS_SECRET",
+    "FLOWGATE_CREDENTIALS_FILE",
+    "FLOWGATE_CREDENTIALS",
+    "FLOWGATE_CREDENTIALS_TTL_SECONDS",
+    "FLOWGATE_SIGNATURE_WINDOW_SECONDS",
+    "FLOWGATE_WORKFLOW_CACHE_SECONDS",
+    "FLOWGATE_RETENTION_DAYS",
+    "FLOWGATE_LIST_SHARDS",
+    "FLOWGATE_LOG",
+    "FLOWGATE_LOG_FORMAT",
+    "FLOWGATE_BIND",
+    "PORT",
+    "FLOWGATE_FIXED_TIME",
+];
+
 /// Everything the program is told from outside.
 #[derive(Debug, Clone)]
 pub struct Config {
@@ -46,6 +70,10 @@ pub struct Config {
     pub local: bool,
     /// Where executions and workflows are kept.
     pub store: Store,
+    /// Where the embedded store keeps its file.
+    pub data_dir: PathBuf,
+    /// Whether an endpoint is set, which keeps AWS itself out of it.
+    pub has_endpoint: bool,
     /// The table's name.
     pub table: String,
     /// Over how many index partitions one workflow's executions are spread.
@@ -86,13 +114,12 @@ pub enum Gateway {
 /// Where executions and workflows are kept.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Store {
-    /// In this process, in a file in this directory.
-    Embedded(PathBuf),
+    /// In this process, in a file in the data directory.
+    Embedded,
     /// In DynamoDB, or where the SDK's own settings point.
-    DynamoDb {
-        /// Whether an endpoint is set: a server that stands in for AWS.
-        endpoint: Option<String>,
-    },
+    DynamoDb,
+    /// In a server that stands in for AWS, at this URL, and does not care who asks.
+    StandIn(String),
 }
 
 /// Where the credentials come from.
@@ -148,7 +175,22 @@ impl Config {
     /// # Errors
     /// The first variable that cannot be used.
     pub fn from_env() -> Result<Self, Error> {
+        let is_unreadable = |name: &&str| matches!(std::env::var(name), Err(VarError::NotUnicode(_)));
+        if let Some(variable) = NAMES.into_iter().find(is_unreadable) {
+            return Err(error(variable, "is not UTF-8"));
+        }
         Self::read(|name| std::env::var(name).ok())
+    }
+
+    /// The same for a command that works on a deployed table unless told otherwise.
+    ///
+    /// # Errors
+    /// As [`Config::from_env`].
+    pub fn from_env_for_deployed_table() -> Result<Self, Error> {
+        let config = Self::from_env()?;
+        let is_chosen = std::env::var_os("FLOWGATE_STORE").is_some_and(|choice| !choice.is_empty());
+        let is_default = config.store == Store::Embedded && !is_chosen;
+        Ok(if is_default { Self { store: Store::DynamoDb, ..config } } else { config })
     }
 
     /// Reads variables from wherever `get` finds them. An empty variable counts as absent.
@@ -167,12 +209,10 @@ impl Config {
         let local = match gateway {
             Gateway::Http(address) => address.ip().is_loopback(),
             // AWS always sets LAMBDA_TASK_ROOT; `cargo lambda watch` does not, and runs builds with the embedded store.
-            // `sam local` imitates AWS and says so.
             Gateway::Lambda => {
-                get("AWS_SAM_LOCAL").as_deref() == Some("true")
-                    || (HAS_EMBEDDED_STORE
-                        && get("LAMBDA_TASK_ROOT").is_none()
-                        && get("AWS_LAMBDA_INITIALIZATION_TYPE").is_none())
+                HAS_EMBEDDED_STORE
+                    && get("LAMBDA_TASK_ROOT").is_none()
+                    && get("AWS_LAMBDA_INITIALIZATION_TYPE").is_none()
             }
         };
         let fixed_time = get("FLOWGATE_FIXED_TIME")
@@ -185,6 +225,8 @@ impl Config {
             gateway,
             local,
             store: read_store(&get, local)?,
+            data_dir: get("FLOWGATE_DATA_DIR").unwrap_or_else(|| ".flowgate".into()).into(),
+            has_endpoint: get("AWS_ENDPOINT_URL_DYNAMODB").or_else(|| get("AWS_ENDPOINT_URL")).is_some(),
             table: get("FLOWGATE_TABLE").unwrap_or_else(|| "flowgate".into()),
             list_shards: number(&get, "FLOWGATE_LIST_SHARDS", 1, 64, 1)?,
             retention_days: number(&get, "FLOWGATE_RETENTION_DAYS", 1, 3650, 90)?,
@@ -233,19 +275,21 @@ fn number<T: FromStr + TryFrom<u32>>(
 
 fn read_store(get: &impl Fn(&'static str) -> Option<String>, local: bool) -> Result<Store, Error> {
     let endpoint = get("AWS_ENDPOINT_URL_DYNAMODB").or_else(|| get("AWS_ENDPOINT_URL"));
-    let choice = get("FLOWGATE_STORE");
-    match choice.as_deref() {
-        Some("dynamodb") => Ok(Store::DynamoDb { endpoint }),
+    let has_aws_credentials = get("AWS_ACCESS_KEY_ID").or_else(|| get("AWS_PROFILE")).is_some();
+    let dynamodb = match &endpoint {
+        Some(url) if local && !has_aws_credentials => Store::StandIn(url.clone()),
+        _ => Store::DynamoDb,
+    };
+    match get("FLOWGATE_STORE").as_deref() {
+        Some("dynamodb") => Ok(dynamodb),
         Some("embedded") if !HAS_EMBEDDED_STORE => {
             Err(error("FLOWGATE_STORE", "is embedded, which this build was made without"))
         }
         Some("embedded") if !local => {
             Err(error("FLOWGATE_STORE", "is embedded, which lives and dies with one process and is for local use only"))
         }
-        None if !local || endpoint.is_some() || !HAS_EMBEDDED_STORE => Ok(Store::DynamoDb { endpoint }),
-        None | Some("embedded") => {
-            Ok(Store::Embedded(get("FLOWGATE_DATA_DIR").unwrap_or_else(|| ".flowgate".into()).into()))
-        }
+        None if !local || endpoint.is_some() || !HAS_EMBEDDED_STORE => Ok(dynamodb),
+        None | Some("embedded") => Ok(Store::Embedded),
         Some(_) => Err(error("FLOWGATE_STORE", "must be embedded or dynamodb")),
     }
 }
@@ -312,7 +356,7 @@ mod tests {
         let config = read(&[]).expect("a usable environment");
         assert_eq!(config.gateway, Gateway::Http(([127, 0, 0, 1], 8080).into()));
         assert!(config.local && config.region == "local-1" && config.credentials == CredentialsFrom::Sample);
-        assert_eq!(matches!(config.store, Store::Embedded(_)), HAS_EMBEDDED_STORE);
+        assert_eq!(config.store == Store::Embedded, HAS_EMBEDDED_STORE);
         assert_eq!(config.signature_window_seconds, 900);
     }
 
@@ -320,7 +364,7 @@ mod tests {
     fn on_lambda_it_is_deployed() {
         let config = read(&[RUNTIME, TASK_ROOT, REGION, SECRET]).expect("a usable environment");
         assert!(!config.local && config.gateway == Gateway::Lambda && config.region == "eu-west-1");
-        assert_eq!(config.store, Store::DynamoDb { endpoint: None });
+        assert_eq!(config.store, Store::DynamoDb);
         assert_eq!(config.log_format, LogFormat::Json);
     }
 
@@ -331,9 +375,35 @@ mod tests {
     }
 
     #[test]
-    fn a_lambda_emulator_is_local() {
+    fn cargo_lambda_watch_is_local() {
         assert_eq!(read(&[RUNTIME]).map(|config| config.local).unwrap_or(false), HAS_EMBEDDED_STORE);
-        assert!(read(&[RUNTIME, TASK_ROOT, ("AWS_SAM_LOCAL", "true")]).expect("a usable environment").local);
+        assert!(!read(&[RUNTIME, TASK_ROOT, REGION, SECRET]).expect("a usable environment").local);
+    }
+
+    #[test]
+    fn a_server_that_stands_in_for_aws_is_asked_with_made_up_credentials_unless_there_are_some() {
+        let endpoint = ("AWS_ENDPOINT_URL_DYNAMODB", "http://127.0.0.1:8000");
+        let stand_in = Store::StandIn(endpoint.1.into());
+        assert_eq!(read(&[endpoint]).expect("a usable environment").store, stand_in);
+        for credentials in ["AWS_ACCESS_KEY_ID", "AWS_PROFILE"] {
+            assert_eq!(read(&[endpoint, (credentials, "x")]).expect("a usable environment").store, Store::DynamoDb);
+        }
+    }
+
+    #[test]
+    fn every_variable_is_in_the_table_above_and_in_the_readme() {
+        let rows = |text: &str, prefix: &str| -> Vec<String> {
+            let rows = text.lines().filter_map(|line| line.trim_start().strip_prefix(prefix));
+            rows.map(|row| format!("| `{row}")).collect()
+        };
+        let here = rows(include_str!("config.rs"), "//! | `");
+        assert_eq!(
+            here,
+            rows(include_str!("../README.md"), "| `").into_iter().filter(|row| here.contains(row)).collect::<Vec<_>>()
+        );
+        for name in NAMES {
+            assert!(here.iter().any(|row| row.contains(&format!("`{name}`"))), "{name}");
+        }
     }
 
     #[test]

@@ -1,22 +1,64 @@
 //! JSON a caller sent, kept as the text it arrived in: re-writing it could round a number or reorder an object that the
 //! caller will read back later.
 
-use serde_json::Value;
-use serde_json::value::RawValue;
 use std::collections::BTreeMap;
+
+use serde_json::value::RawValue;
+use serde_json::{Map, Number, Value};
 
 /// The members of a JSON object in their original text. Of a repeated member the last one counts.
 pub type Members = BTreeMap<String, Box<RawValue>>;
 
-/// Splits a JSON object into its members.
+/// How many arrays and objects may lie within each other.
+const MAX_DEPTH: usize = 128;
+
+/// What JSON calls white space.
+const WHITE_SPACE: [char; 4] = [' ', '\t', '\n', '\r'];
+
+/// Splits a JSON object into its members, which are not looked into.
 ///
 /// # Errors
-/// The text is not JSON, nests deeper than serde_json's limit of 128 levels, or is not an object.
+/// The text is not JSON, or is not an object.
 pub fn members(text: &[u8]) -> Result<Members, Invalid> {
-    // Splitting alone would neither bound the depth nor tell "not JSON" from "not an object".
-    match serde_json::from_slice::<Value>(text).map_err(|_| Invalid::Syntax)? {
-        Value::Object(_) => serde_json::from_slice(text).map_err(|_| Invalid::Syntax),
-        _ => Err(Invalid::NotAnObject),
+    let text = std::str::from_utf8(text).map_err(|_| Invalid::Syntax)?.trim_matches(WHITE_SPACE);
+    if text.starts_with('{') {
+        return serde_json::from_str(text).map_err(|_| Invalid::Syntax);
+    }
+    serde_json::from_str::<&RawValue>(text).map_err(|_| Invalid::Syntax)?;
+    Err(Invalid::NotAnObject)
+}
+
+/// Reads any JSON value, nested at most 128 deep.
+///
+/// serde_json's own reading of a [`Value`] is not safe for a caller's text once numbers keep theirs: an object with a member
+/// `$serde_json::private::Number` becomes a number, and one with `...RawValue` is parsed again with a fresh limit of depth,
+/// until the stack is used up. So containers are split here, and only their leaves are left to serde_json.
+///
+/// # Errors
+/// [`Invalid::Syntax`] when the text is not JSON or nests too deeply.
+pub fn value(text: &str) -> Result<Value, Invalid> {
+    value_within(text, MAX_DEPTH)
+}
+
+fn value_within(text: &str, depth: usize) -> Result<Value, Invalid> {
+    let text = text.trim_matches(WHITE_SPACE);
+    let leaf = |value: Result<Value, serde_json::Error>| value.map_err(|_| Invalid::Syntax);
+    match text.as_bytes().first() {
+        Some(b'{' | b'[') if depth == 0 => Err(Invalid::Syntax),
+        Some(b'{') => {
+            let members: BTreeMap<String, &RawValue> = serde_json::from_str(text).map_err(|_| Invalid::Syntax)?;
+            let members = members.into_iter().map(|(name, raw)| Ok((name, value_within(raw.get(), depth - 1)?)));
+            members.collect::<Result<Map<_, _>, _>>().map(Value::Object)
+        }
+        Some(b'[') => {
+            let elements: Vec<&RawValue> = serde_json::from_str(text).map_err(|_| Invalid::Syntax)?;
+            let elements = elements.into_iter().map(|raw| value_within(raw.get(), depth - 1));
+            elements.collect::<Result<_, _>>().map(Value::Array)
+        }
+        Some(b'"') => leaf(serde_json::from_str(text).map(Value::String)),
+        Some(b't' | b'f') => leaf(serde_json::from_str(text).map(Value::Bool)),
+        Some(b'n') => leaf(serde_json::from_str::<()>(text).map(|()| Value::Null)),
+        _ => leaf(serde_json::from_str::<Number>(text).map(Value::Number)),
     }
 }
 
@@ -44,9 +86,8 @@ impl JsonText {
     /// # Errors
     /// [`Invalid::Syntax`] when the text is not JSON or nests too deeply.
     pub fn parse(text: &str) -> Result<Self, Invalid> {
-        let text = text.trim_ascii();
-        let value = serde_json::from_str(text).map_err(|_| Invalid::Syntax)?;
-        Ok(Self { text: text.to_owned(), value })
+        let text = text.trim_matches(WHITE_SPACE);
+        Ok(Self { text: text.to_owned(), value: value(text)? })
     }
 
     /// Reads a JSON object.
@@ -71,6 +112,8 @@ impl JsonText {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -82,12 +125,35 @@ mod tests {
     }
 
     #[test]
-    fn depth_is_bounded() {
-        let nested = |depth: usize| "[".repeat(depth) + &"]".repeat(depth);
-        assert!(JsonText::parse(&nested(127)).is_ok());
-        assert_eq!(JsonText::parse(&nested(129)), Err(Invalid::Syntax));
-        let deep_member = format!("{{\"a\":{}}}", nested(100_000));
-        assert_eq!(members(deep_member.as_bytes()).err(), Some(Invalid::Syntax));
+    fn values_nest_at_most_128_deep() {
+        let lists = |depth: usize| "[".repeat(depth) + &"]".repeat(depth);
+        let objects = |depth: usize| "{\"a\":".repeat(depth) + "1" + &"}".repeat(depth);
+        for nested in [lists, objects] {
+            assert!(JsonText::parse(&nested(128)).is_ok());
+            assert_eq!(JsonText::parse(&nested(129)), Err(Invalid::Syntax));
+            assert_eq!(JsonText::parse(&nested(30_000)), Err(Invalid::Syntax));
+        }
+        let unread = format!("{{\"a\":{}}}", lists(100_000));
+        assert!(members(unread.as_bytes()).is_ok(), "what is not looked into may nest as it likes");
+    }
+
+    #[test]
+    fn what_serde_json_keeps_for_itself_is_an_ordinary_member() {
+        for private in ["Number", "RawValue"] {
+            let text = format!("{{\"$serde_json::private::{private}\":\"1\"}}");
+            let json = JsonText::parse_object(&text).expect("an object");
+            assert_eq!(json.value().to_string(), text);
+            assert_ne!(json.value(), JsonText::parse("1").expect("a number").value());
+        }
+        let mut layers = String::from("1");
+        for _ in 0..40 {
+            let inner = Value::from("[".repeat(100) + &layers + &"]".repeat(100));
+            layers = format!("{{\"$serde_json::private::RawValue\":{inner}}}");
+            if layers.len() > 200_000 {
+                break;
+            }
+        }
+        assert!(JsonText::parse(&layers).is_ok());
     }
 
     #[test]
@@ -97,5 +163,13 @@ mod tests {
         }
         assert_eq!(members(b"{\"a\":}").err(), Some(Invalid::Syntax));
         assert_eq!(members(&[0xff]).err(), Some(Invalid::Syntax));
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_json_and_what_it_says_is_as_serde_json_has_it(text in "[\\[\\]{}:,\"a1e.+ \t\\\\u0-]{0,24}") {
+            let expected = serde_json::from_str::<Value>(&text).ok();
+            prop_assert_eq!(value(&text).ok(), expected);
+        }
     }
 }

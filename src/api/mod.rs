@@ -10,18 +10,19 @@ mod obs;
 mod path;
 mod refusal;
 mod request;
-mod start;
+mod starting;
 mod urn;
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use futures_util::FutureExt;
 use http::header::{ALLOW, CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER};
 use http::{Response, StatusCode};
 use serde::Serialize;
+use tokio::sync::Mutex;
 
 use crate::auth::{Authenticator, Family, Incoming, Principal};
 use crate::clock::Clock;
@@ -33,6 +34,9 @@ pub use request::{Fault, MAX_BODY_BYTES, Request, RequestId};
 
 /// The header in which every answer carries its request id. The FunctionGraph SDKs read it; the OBS SDK reads its own.
 const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// How long a verdict on the storage holds.
+const VERDICT_HOLDS: Duration = Duration::from_secs(1);
 
 /// An API this program serves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -48,7 +52,8 @@ impl Api {
         let segments = path::segments(&request.path);
         match segments.as_slice() {
             ["v1.0", _, resource, ..] if functiongraph_v1::claims(resource) => Some(Self::FunctionGraphV1),
-            ["v2", _, "fgs", ..] => Some(Self::FunctionGraphV2),
+            // Longer than any path of OBS, where `fgs` may be the name of a workflow.
+            ["v2", _, "fgs", _, ..] => Some(Self::FunctionGraphV2),
             ["v2", resource, ..] if obs::claims(resource) => Some(Self::Obs),
             _ if obs::is_trigger_policy(request) => Some(Self::Obs),
             _ => None,
@@ -74,6 +79,8 @@ pub struct Apis {
     clock: Arc<dyn Clock>,
     /// The region that URNs in answers carry.
     region: Arc<str>,
+    /// Whether the storage could be reached, and when that was found out.
+    verdict: Arc<Mutex<Option<(Instant, bool)>>>,
 }
 
 impl Apis {
@@ -91,6 +98,7 @@ impl Apis {
             workflows: Arc::new(workflows),
             clock,
             region: region.into(),
+            verdict: Arc::default(),
         }
     }
 
@@ -109,15 +117,23 @@ impl Apis {
         reply.response
     }
 
-    /// Whether the storage behind the APIs can be reached.
+    /// Whether the storage behind the APIs can be reached. Anybody may ask, so the storage is asked once a second at most.
     pub async fn ready(&self) -> bool {
-        match self.executions.ready().await {
+        let mut verdict = self.verdict.lock().await;
+        if let Some((at, ready)) = *verdict
+            && at.elapsed() < VERDICT_HOLDS
+        {
+            return ready;
+        }
+        let ready = match self.executions.ready().await {
             Ok(()) => true,
             Err(error) => {
                 tracing::warn!(error = %refusal::chain(&error), "the storage cannot be reached");
                 false
             }
-        }
+        };
+        *verdict = Some((Instant::now(), ready));
+        ready
     }
 
     async fn serve(&self, api: Option<Api>, request: &Request) -> Reply {
@@ -172,6 +188,8 @@ struct Reply {
     code: Option<&'static str>,
     /// The execution the call was about.
     execution: Option<String>,
+    /// Whether a start had been made before.
+    replayed: Option<bool>,
     /// What the log needs and the caller must not read: the whole chain of a failure.
     cause: Option<String>,
 }
@@ -187,12 +205,13 @@ impl Reply {
         let mut response = Response::new(Bytes::from(body));
         *response.status_mut() = status;
         response.headers_mut().insert(CONTENT_TYPE, content_type);
-        Self { response, operation: None, code: None, execution: None, cause: None }
+        Self { response, operation: None, code: None, execution: None, replayed: None, cause: None }
     }
 
     /// Says what the caller can do about a refusal: which methods there are, or when to come back.
     fn advising(self, error: &(impl std::error::Error + 'static), common: Option<&Refusal>) -> Self {
-        let reply = Self { cause: Some(refusal::chain(error)), ..self };
+        let execution = if let Some(Refusal::Conflict { name }) = common { Some(name.to_string()) } else { None };
+        let reply = Self { cause: Some(refusal::chain(error)), execution, ..self };
         match (common, reply.response.status()) {
             (Some(Refusal::MethodNotAllowed { allow }), _) => reply.header(ALLOW, HeaderValue::from_static(allow)),
             (_, StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS) => {
@@ -218,9 +237,10 @@ impl Reply {
                     status = self.response.status().as_u16(),
                     code = self.code,
                     duration_ms = microseconds as f64 / 1000.0,
-                    request_id = request.id.lower(),
+                    request_id = self.response.headers().get(X_REQUEST_ID).and_then(|id| id.to_str().ok()),
                     gateway_request_id = request.gateway_id,
                     execution = self.execution,
+                    replayed = self.replayed,
                     cause = self.cause,
                     "call answered"
                 )

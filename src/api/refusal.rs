@@ -1,5 +1,6 @@
 //! What every API can refuse a call for, beside the parameters of its own operations.
 
+use crate::execution::ExecutionName;
 use crate::workflow::StoreError;
 use crate::{auth, execution};
 
@@ -27,7 +28,7 @@ pub(super) enum Refusal {
     #[error("no such workflow")]
     WorkflowNotFound,
     #[error("the key belongs to a different request")]
-    Conflict,
+    Conflict { name: ExecutionName },
     #[error("the storage takes no more requests for now")]
     Throttled(#[source] StoreError),
     #[error("the storage is unavailable")]
@@ -51,7 +52,7 @@ impl From<StoreError> for Refusal {
 impl From<execution::Error> for Refusal {
     fn from(error: execution::Error) -> Self {
         match error {
-            execution::Error::Conflict { .. } => Self::Conflict,
+            execution::Error::Conflict { name } => Self::Conflict { name },
             execution::Error::InputTooLarge { .. } => Self::InputTooLarge,
             execution::Error::Store(error) => error.into(),
         }

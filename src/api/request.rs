@@ -6,6 +6,8 @@ use bytes::Bytes;
 use http::{HeaderMap, Method};
 use uuid::Uuid;
 
+use super::path;
+
 /// Most bytes a request body may have, after base64 decoding: with its record it stays below DynamoDB's 400 KB for an item.
 pub const MAX_BODY_BYTES: usize = 256 * 1024;
 
@@ -51,9 +53,11 @@ impl Request {
             .map_err(|_| format!("header {name} must be UTF-8"))
     }
 
-    /// Whether the query has a parameter of this name, with or without a value.
+    /// Whether the query has a parameter of this name, with or without a value. Names are compared decoded, as they are
+    /// signed.
     pub(super) fn has_query(&self, name: &str) -> bool {
-        self.query.split('&').any(|pair| pair.split('=').next() == Some(name))
+        let mut names = self.query.split('&').filter_map(|pair| pair.split('=').next());
+        names.any(|encoded| path::decode(encoded).as_deref() == Some(name))
     }
 }
 

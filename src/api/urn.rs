@@ -4,8 +4,8 @@ use crate::execution::Execution;
 
 /// The URN by which OBS and FunctionGraph v1 know an execution:
 /// `urn:fgs:<region>:<project_id>:execution:<workflow name>:<execution name>:<domain_id>`.
-pub(super) fn of_execution(region: &str, execution: &Execution) -> String {
-    let Execution { key, workflow_name, domain_id, .. } = execution;
+pub(super) fn of_execution(execution: &Execution) -> String {
+    let Execution { key, workflow_name, region, domain_id, .. } = execution;
     format!("urn:fgs:{region}:{}:execution:{workflow_name}:{}:{domain_id}", key.project_id, key.name)
 }
 

@@ -7,16 +7,24 @@ use anyhow::{Result, bail};
 
 use crate::app;
 use crate::clock::SystemClock;
-use crate::config::Config;
+use crate::config::{Config, Store};
 use crate::workflow::{Published, Workflows, files};
 
 /// Publishes each file's definition. A broken file does not keep the others from being loaded.
 #[expect(clippy::print_stdout, reason = "progress for the person at the terminal")]
 pub(super) async fn run(config: &Config, project_id: &str, paths: &[PathBuf]) -> Result<()> {
     super::start_log(config);
-    if project_id.is_empty() || !project_id.chars().all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '_') {
-        bail!("--project must have letters, digits, - and _ only");
+    let legal = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
+    if !(1..=64).contains(&project_id.len()) || !project_id.chars().all(legal) {
+        bail!("--project must have 1 to 64 letters, digits, - and _");
     }
+    let place = match &config.store {
+        Store::Embedded => format!("the embedded store in {}", config.data_dir.display()),
+        Store::StandIn(url) => url.clone(),
+        Store::DynamoDb if config.has_endpoint => "the endpoint that AWS_ENDPOINT_URL_DYNAMODB names".to_owned(),
+        Store::DynamoDb => "DynamoDB".to_owned(),
+    };
+    println!("loading into table {} in {place}", config.table);
     let store = Arc::new(app::open_table(config).await?);
     let workflows = Workflows::new(store, Arc::new(SystemClock), 0);
     let mut failed = 0;

@@ -28,7 +28,8 @@ pub struct Cli {
 enum Command {
     /// Serve the APIs (the default)
     Serve,
-    /// Load workflow definitions into the table that FLOWGATE_TABLE names
+    /// Load workflow definitions into the table that FLOWGATE_TABLE names: AWS's, unless FLOWGATE_STORE=embedded or
+    /// AWS_ENDPOINT_URL_DYNAMODB says otherwise
     Load(LoadArgs),
     /// Sign a request with local credentials
     #[command(subcommand)]
@@ -73,13 +74,12 @@ impl Cli {
     /// # Errors
     /// What made it impossible, for the terminal or the log.
     pub async fn run(self) -> Result<()> {
-        let config = Config::from_env()?;
         match self.command.unwrap_or(Command::Serve) {
-            Command::Serve => serve::run(&config).await,
-            Command::Load(args) => load::run(&config, &args.project, &args.files).await,
-            Command::Sign(SignCommand::Event { file }) => sign::event(&config, &file),
+            Command::Serve => serve::run(&Config::from_env()?).await,
+            Command::Load(args) => load::run(&Config::from_env_for_deployed_table()?, &args.project, &args.files).await,
+            Command::Sign(SignCommand::Event { file }) => sign::event(&Config::from_env()?, &file),
             Command::Sign(SignCommand::Curl { method, url, data, headers }) => {
-                sign::curl(&config, &method, &url, &data, &headers)
+                sign::curl(&Config::from_env()?, &method, &url, &data, &headers)
             }
         }
     }
@@ -107,4 +107,8 @@ fn start_log(config: &Config) {
         }
         LogFormat::Text => log.finish().with(levels).init(),
     }
+    // A panic ends one request, whose line in the log says so; this one says where. Its text may hold what a caller sent.
+    std::panic::set_hook(Box::new(|panic| {
+        tracing::error!(location = panic.location().map(ToString::to_string), "panicked");
+    }));
 }

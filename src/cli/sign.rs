@@ -1,5 +1,6 @@
 //! `flowgate sign`: requests for local use, signed with the local credentials.
 
+use std::io::Write;
 use std::path::Path;
 
 use anyhow::{Context, Result, anyhow, bail};
@@ -7,30 +8,28 @@ use http::uri::Uri;
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use serde_json::Value;
 
+use crate::app;
 use crate::auth::{Credential, Credentials, Incoming, sign_obs, sign_sdk_hmac};
 use crate::clock::{Clock, SystemClock, Timestamp};
-use crate::config::{Config, CredentialsFrom};
+use crate::config::Config;
 use crate::gateway::lambda::Event;
 
 /// Headers that front ends and HTTP libraries add: no client signs them.
 const UNSIGNED: [&str; 7] = ["accept", "accept-encoding", "connection", "content-length", "user-agent", "via", "date"];
 
 /// Prints a curl command line for the request, signed for now.
-#[expect(clippy::print_stdout, reason = "the command's result")]
 pub(super) fn curl(config: &Config, method: &str, url: &str, data: &str, headers: &[String]) -> Result<()> {
-    let credentials = credentials(config)?;
-    println!("{}", curl_line(config, first(&credentials)?, method, url, data, headers)?);
-    Ok(())
+    let credentials = app::local_credentials(&config.credentials)?;
+    let line = curl_line(config, first(&credentials)?, method, url, data, headers)?;
+    Ok(writeln!(std::io::stdout(), "{line}")?)
 }
 
 /// Prints an event file with the signature made anew for now.
-#[expect(clippy::print_stdout, reason = "the command's result")]
 pub(super) fn event(config: &Config, file: &Path) -> Result<()> {
-    let credentials = credentials(config)?;
+    let credentials = app::local_credentials(&config.credentials)?;
     let text = std::fs::read_to_string(file).with_context(|| format!("{} could not be read", file.display()))?;
     let signed = sign_event(config, first(&credentials)?, &text)?;
-    println!("{}", serde_json::to_string_pretty(&signed)?);
-    Ok(())
+    Ok(writeln!(std::io::stdout(), "{}", serde_json::to_string_pretty(&signed)?)?)
 }
 
 /// A curl command line for a signed request, for a POSIX shell.
@@ -121,21 +120,6 @@ fn sign(config: &Config, credential: &Credential, incoming: &Incoming<'_>, host:
         sign_obs(incoming, host, credential, at)
     };
     signed.map_err(|error| anyhow!("the request cannot be signed: {error}"))
-}
-
-fn credentials(config: &Config) -> Result<Credentials> {
-    match &config.credentials {
-        CredentialsFrom::SecretsManager(_) => {
-            bail!("signing is for local use: set FLOWGATE_CREDENTIALS_FILE, not FLOWGATE_CREDENTIALS_SECRET")
-        }
-        CredentialsFrom::File(path) => {
-            let text = std::fs::read_to_string(path)
-                .with_context(|| format!("FLOWGATE_CREDENTIALS_FILE {} could not be read", path.display()))?;
-            Credentials::parse(&text).context("FLOWGATE_CREDENTIALS_FILE cannot be used")
-        }
-        CredentialsFrom::Text(text) => Credentials::parse(text).context("FLOWGATE_CREDENTIALS cannot be used"),
-        CredentialsFrom::Sample => Ok(Credentials::sample()),
-    }
 }
 
 fn first(credentials: &Credentials) -> Result<&Credential> {

@@ -46,7 +46,9 @@ pub struct Execution {
     pub key: ExecutionKey,
     /// The workflow's name at the time of the start, as it appears in the execution's URN.
     pub workflow_name: String,
-    /// The domain of the caller, as it appears in the execution's URN.
+    /// The region and the caller's domain, as they appear in the execution's URN.
+    pub region: String,
+    /// See `region`.
     pub domain_id: String,
     /// The API that started it.
     pub origin: Origin,

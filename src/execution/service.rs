@@ -30,6 +30,8 @@ pub struct Start {
     pub options: Options,
     /// The API the start came through.
     pub origin: Origin,
+    /// The region in the execution's URN.
+    pub region: String,
     /// Who asks, and in which request.
     pub caller: Caller,
 }
@@ -154,6 +156,7 @@ impl Executions {
                 name: self.name_for(&start),
             },
             workflow_name: workflow.name.as_str().to_owned(),
+            region: start.region,
             domain_id: start.caller.domain_id,
             origin: start.origin,
             status: Status::Scheduled,

@@ -21,8 +21,13 @@ use tokio::sync::Semaphore;
 use super::{below, is_query, trace};
 use crate::api::{Apis, Fault, MAX_BODY_BYTES, Request, RequestId};
 
-/// How long a client may take to send its headers, and again its body.
+/// How long a connection may stay idle, or a client take to send its headers: longer than the minute for which proxies and
+/// load balancers keep idle connections, so that it is they who close them.
+const IDLE: Duration = Duration::from_secs(75);
+/// How long a client may take to send its body.
 const PATIENCE: Duration = Duration::from_secs(20);
+/// More than any client and its proxies send; hyper answers a request with more by a bare 431.
+const MAX_HEADERS: usize = 512;
 /// How much of a body that is too large is read away, so that a client that sends everything first gets to read why it is
 /// refused: a connection closed on unread bytes is reset, and the answer is lost with it. Clients that send more than this
 /// ask first (`Expect: 100-continue`).
@@ -30,7 +35,7 @@ const MAX_DRAINED_BYTES: usize = 64 * 1024 * 1024;
 /// Connections served at once; more wait in the listener's queue.
 const MAX_CONNECTIONS: usize = 1024;
 /// How long running calls may take to end after the process was told to.
-const GRACE: Duration = Duration::from_secs(10);
+pub(super) const GRACE: Duration = Duration::from_secs(10);
 /// How long to wait when the listener cannot accept, for instance for want of file descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
@@ -58,7 +63,8 @@ pub async fn run(listener: TcpListener, apis: Apis, base_path: &str) {
         let service = service_fn(move |request| serve(apis.clone(), base_path.clone(), request));
         let connection = http1::Builder::new()
             .timer(TokioTimer::new())
-            .header_read_timeout(PATIENCE)
+            .header_read_timeout(IDLE)
+            .max_headers(MAX_HEADERS)
             .serve_connection(TokioIo::new(stream), service);
         let connection = graceful.watch(connection);
         tokio::spawn(async move {
@@ -79,7 +85,8 @@ async fn accept(
 ) -> io::Result<(TcpStream, tokio::sync::OwnedSemaphorePermit)> {
     let place = places.clone().acquire_owned().await.map_err(io::Error::other)?;
     let (stream, _) = listener.accept().await?;
-    stream.set_nodelay(true)?;
+    // Only a connection that is gone already refuses, which serving it will show.
+    let _ = stream.set_nodelay(true);
     Ok((stream, place))
 }
 

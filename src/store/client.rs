@@ -9,6 +9,7 @@ use aws_sdk_dynamodb::config::Credentials;
 use aws_sdk_dynamodb::config::retry::{RetryConfig, RetryPartition};
 use aws_smithy_http_client::Builder;
 use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
+use tokio::sync::OnceCell;
 
 /// Where the storage is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -56,7 +57,7 @@ const ATTEMPTS: u32 = 3;
 /// Builds the client. Only an endpoint that is AWS's needs the shared settings, so that a local start looks nothing up.
 pub async fn client(endpoint: &Endpoint, patience: Patience) -> Client {
     let builder = match endpoint {
-        Endpoint::Default => aws_sdk_dynamodb::config::Builder::from(&shared_config().await),
+        Endpoint::Default => aws_sdk_dynamodb::config::Builder::from(shared_config().await),
         Endpoint::Local(url) => aws_sdk_dynamodb::Config::builder()
             .behavior_version(BehaviorVersion::latest())
             .http_client(Builder::new().build_http())
@@ -75,9 +76,13 @@ pub async fn client(endpoint: &Endpoint, patience: Patience) -> Client {
     Client::from_conf(builder.timeout_config(timeouts).retry_config(retries).build())
 }
 
-/// The settings every SDK client shares. The TLS stack is rustls on ring: aws-lc's first use costs about 21 ms of CPU per
-/// process, which is most of a cold start.
-pub async fn shared_config() -> aws_config::SdkConfig {
-    let https = Builder::new().tls_provider(Provider::Rustls(CryptoMode::Ring)).build_https();
-    aws_config::defaults(BehaviorVersion::latest()).http_client(https).load().await
+/// The settings every SDK client of the process shares, looked up once. The TLS stack is rustls on ring: aws-lc's first use
+/// costs about 21 ms of CPU per process, which is most of a cold start.
+pub async fn shared_config() -> &'static aws_config::SdkConfig {
+    static SHARED: OnceCell<aws_config::SdkConfig> = OnceCell::const_new();
+    let load = || {
+        let https = Builder::new().tls_provider(Provider::Rustls(CryptoMode::Ring)).build_https();
+        aws_config::defaults(BehaviorVersion::latest()).http_client(https).load()
+    };
+    SHARED.get_or_init(load).await
 }

@@ -15,13 +15,13 @@ pub struct Embedded {
 /// Why the embedded store did not start.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// The data directory or the loopback port could not be had.
+    /// The loopback port or a thread could not be had.
     #[error("the embedded store could not start")]
     Io(#[from] std::io::Error),
-    /// The database file could not be opened.
-    #[error("the embedded store's file `{path}` could not be opened: {reason}")]
+    /// The data directory or the database file could not be opened.
+    #[error("the embedded store's file or folder `{path}` could not be opened (FLOWGATE_DATA_DIR): {reason}")]
     Open {
-        /// The file.
+        /// The file or folder.
         path: String,
         /// What the database said.
         reason: String,
@@ -35,7 +35,8 @@ impl Embedded {
     /// # Errors
     /// The directory, the file or a port could not be had.
     pub fn open(data_dir: &Path) -> Result<Self, Error> {
-        std::fs::create_dir_all(data_dir)?;
+        std::fs::create_dir_all(data_dir)
+            .map_err(|error| Error::Open { path: data_dir.display().to_string(), reason: error.to_string() })?;
         let path = data_dir.join("store.db").to_string_lossy().into_owned();
         let database = Database::new(&path).map_err(|error| Error::Open { path, reason: error.to_string() })?;
         Self::serve(database)

@@ -211,6 +211,7 @@ fn to_item(execution: &Execution, shards: u8) -> Item {
         .text("workflow_id", key.workflow_id.to_string())
         .text("workflow_name", &execution.workflow_name)
         .text("name", key.name.as_str())
+        .text("region", &execution.region)
         .text("domain_id", &execution.domain_id)
         .text("api", origin_text(execution.origin))
         .text("status", status_text(execution.status))
@@ -236,6 +237,7 @@ fn from_item(item: &Item) -> Result<Execution, StoreError> {
     Ok(Execution {
         key: key_from(&read)?,
         workflow_name: read.text("workflow_name")?.to_owned(),
+        region: read.text("region")?.to_owned(),
         domain_id: read.text("domain_id")?.to_owned(),
         origin: read.parsed("api", origin_from)?,
         status: read.parsed("status", status_from)?,
@@ -316,6 +318,7 @@ mod tests {
                 name: ExecutionName::parse(name).expect("a valid name"),
             },
             workflow_name: "media-transcode".into(),
+            region: "local-1".into(),
             domain_id: "d".into(),
             origin: Origin::FunctionGraphV2,
             status: Status::Scheduled,

@@ -76,7 +76,11 @@ impl Workflows {
     pub async fn publish(&self, project_id: &str, definition: Definition) -> Result<Published, StoreError> {
         let name = definition.name().clone();
         let now = self.clock.now();
-        let existing = self.store.find_by_name(project_id, &name).await?;
+        let existing = match self.store.find_by_name(project_id, &name).await {
+            // What cannot be read, because the rules were others when it was written, is what a publication mends.
+            Err(StoreError::Corrupt(_)) => None,
+            found => found?,
+        };
 
         let (published, id, created_at) = match existing {
             Some(existing) if existing.definition == definition => {

@@ -55,6 +55,7 @@ async fn every_field_of_a_record_comes_back_as_it_was_written() {
         fingerprint: Fingerprint::of(Uuid::from_u128(7), &input, Some(&headers), true),
         key: key(&"😀".repeat(80)),
         workflow_name: "w".repeat(64),
+        region: "local-1".into(),
         domain_id: "domäne".into(),
         origin: Origin::FunctionGraphV2,
         status: Status::Running,

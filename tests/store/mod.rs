@@ -92,6 +92,7 @@ fn execution(text: &str) -> Execution {
         fingerprint: Fingerprint::of(Uuid::from_u128(7), &input, None, false),
         key: key(text),
         workflow_name: "media-transcode".into(),
+        region: "local-1".into(),
         domain_id: "d0d0cafed0d0cafed0d0cafed0d0cafe".into(),
         origin: Origin::Obs,
         status: Status::Scheduled,

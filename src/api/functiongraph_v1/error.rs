@@ -63,7 +63,7 @@ impl Error {
                 Refusal::MethodNotAllowed { .. } => (StatusCode::METHOD_NOT_ALLOWED, "FGS.0012"),
                 Refusal::NotServed => (StatusCode::NOT_IMPLEMENTED, "FGS.0012"),
                 Refusal::WorkflowNotFound => (StatusCode::NOT_FOUND, "FGS.1011"),
-                Refusal::Conflict => (StatusCode::CONFLICT, "FGS.4106"),
+                Refusal::Conflict { .. } => (StatusCode::CONFLICT, "FGS.4106"),
                 Refusal::Throttled(_) => (StatusCode::TOO_MANY_REQUESTS, "FSS.0429"),
                 Refusal::Unavailable(_) => (StatusCode::SERVICE_UNAVAILABLE, "FGS.0015"),
                 Refusal::Internal(_) | Refusal::Panicked => (StatusCode::INTERNAL_SERVER_ERROR, "FGS.0007"),
@@ -87,7 +87,7 @@ impl Error {
             Refusal::MethodNotAllowed { allow } => format!("the path takes only {allow}"),
             Refusal::NotServed => "this operation is not served here".to_owned(),
             Refusal::WorkflowNotFound => "the workflow does not exist".to_owned(),
-            Refusal::Conflict => {
+            Refusal::Conflict { .. } => {
                 "executions.execution_name belongs to an execution that a different request started".to_owned()
             }
             Refusal::Throttled(_) => "Too many requests.".to_owned(),

@@ -5,7 +5,7 @@ use serde::Serialize;
 
 use super::Error;
 use crate::api::refusal::Refusal;
-use crate::api::{Apis, Reply, Request, path, start, urn};
+use crate::api::{Apis, Reply, Request, path, starting, urn};
 use crate::auth::Principal;
 use crate::execution::{ExecutionName, Options, Origin, Start, StartKey};
 use crate::json::{self, Invalid, JsonText, Members};
@@ -33,14 +33,14 @@ pub(super) async fn run(
     principal: &Principal,
     graph_urn: &str,
 ) -> Result<Reply, Error> {
-    if !principal.may(start::OPERATION) {
+    if !principal.may(starting::OPERATION) {
         return Err(Refusal::OperationNotAllowed.into());
     }
     let name = parse_graph_urn(graph_urn, &principal.project_id)?;
     let body = Body::parse(&request.body)?;
     // The execution's name is the key of a v1 start; an Idempotency-Key is checked and has nothing to add.
-    start::idempotency_key(request).map_err(Error::InvalidParameter)?;
-    let workflow = start::find_workflow(apis, principal, &WorkflowRef::Name(name)).await?;
+    starting::idempotency_key(request).map_err(Error::InvalidParameter)?;
+    let workflow = starting::find_workflow(apis, principal, &WorkflowRef::Name(name)).await?;
     let started = apis
         .executions
         .start(Start {
@@ -50,16 +50,23 @@ pub(super) async fn run(
             sent: None,
             options: Options::default(),
             origin: Origin::FunctionGraphV1,
-            caller: start::caller(request, principal),
+            region: apis.region.to_string(),
+            caller: starting::caller(request, principal),
         })
         .await
         .map_err(Refusal::from)?;
     let execution = started.execution;
     let reply = Reply::json(&Answer {
-        execution_urn: urn::of_execution(&apis.region, &execution),
+        execution_urn: urn::of_execution(&execution),
         started_at: execution.started_at.iso_millis(),
     });
-    Ok(Reply { operation: Some(start::OPERATION), execution: Some(execution.key.name.to_string()), ..reply })
+    let replayed = Some(started.replayed);
+    Ok(Reply {
+        operation: Some(starting::OPERATION),
+        execution: Some(execution.key.name.to_string()),
+        replayed,
+        ..reply
+    })
 }
 
 fn parse_graph_urn(segment: &str, own_project: &str) -> Result<WorkflowName, Error> {

@@ -44,7 +44,7 @@ impl Error {
             Refusal::MethodNotAllowed { .. } => (StatusCode::METHOD_NOT_ALLOWED, "FSS.0405"),
             Refusal::NotServed => (StatusCode::NOT_IMPLEMENTED, "FSS.0501"),
             Refusal::WorkflowNotFound => (StatusCode::NOT_FOUND, "FGS.5002"),
-            Refusal::Conflict => (StatusCode::CONFLICT, "FSS.0409"),
+            Refusal::Conflict { .. } => (StatusCode::CONFLICT, "FSS.0409"),
             Refusal::Throttled(_) => (StatusCode::TOO_MANY_REQUESTS, "FSS.0429"),
             Refusal::Unavailable(_) => (StatusCode::SERVICE_UNAVAILABLE, "FSS.0503"),
             Refusal::Internal(_) | Refusal::Panicked => (StatusCode::INTERNAL_SERVER_ERROR, "FGS.3002"),
@@ -76,7 +76,7 @@ impl Error {
             Refusal::MethodNotAllowed { allow } => format!("Method not allowed. the path takes only {allow}"),
             Refusal::NotServed => "Not implemented. this operation is not served here".to_owned(),
             Refusal::WorkflowNotFound => "Function flow not found.".to_owned(),
-            Refusal::Conflict => {
+            Refusal::Conflict { .. } => {
                 "The specified resource already exists. the key belongs to an execution that a different request started"
                     .to_owned()
             }

@@ -59,7 +59,7 @@ pub(super) async fn serve(apis: &Apis, request: &Request) -> Reply {
         _ => ("", [].as_slice()),
     };
     let routed = Operation::route(rest, &request.method);
-    let operation = routed.as_ref().ok().map(|Operation::Start { .. }| super::start::OPERATION);
+    let operation = routed.as_ref().ok().map(|Operation::Start { .. }| super::starting::OPERATION);
     let reply = run(apis, request, project_id, routed).await.unwrap_or_else(|error| error.render(request));
     Reply { operation, ..reply }
 }

@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use super::Error;
 use crate::api::refusal::Refusal;
-use crate::api::{Apis, Reply, Request, path, start, urn};
+use crate::api::{Apis, Reply, Request, path, starting, urn};
 use crate::auth::Principal;
 use crate::clock::Timestamp;
 use crate::execution::{ExecutionName, Options, Origin, Start, StartKey};
@@ -16,6 +16,8 @@ use crate::workflow::{WorkflowName, WorkflowRef};
 
 /// Most characters of `workflow_id` in the vendor's schema.
 const MAX_WORKFLOW_ID_CHARS: usize = 512;
+/// `48aff955-ea10-4ffd-b426-190bc192dc14`.
+const UUID_CHARS: usize = 36;
 /// Most characters of an execution id in the vendor's schema.
 const MAX_RUN_ID_CHARS: usize = 64;
 
@@ -44,15 +46,15 @@ pub(super) async fn run(
     principal: &Principal,
     workflow_id: &str,
 ) -> Result<Reply, Error> {
-    if !principal.may(start::OPERATION) {
+    if !principal.may(starting::OPERATION) {
         return Err(Refusal::OperationNotAllowed.into());
     }
     let reference = parse_workflow_id(workflow_id, &principal.project_id)?;
     let headers = Headers::parse(request, apis.clock.now())?;
-    let idempotency_key = start::idempotency_key(request).map_err(Error::Invalid)?;
+    let idempotency_key = starting::idempotency_key(request).map_err(Error::Invalid)?;
     let body = Body::parse(&request.body)?;
     let reference = reference.ok_or(Refusal::WorkflowNotFound)?;
-    let workflow = start::find_workflow(apis, principal, &reference).await?;
+    let workflow = starting::find_workflow(apis, principal, &reference).await?;
     let key = match (headers.run_id, idempotency_key) {
         (Some(run_id), _) => StartKey::Name(run_id),
         (None, Some(key)) => StartKey::Idempotency(key),
@@ -71,13 +73,14 @@ pub(super) async fn run(
                 create_date: headers.create_date,
             },
             origin: Origin::FunctionGraphV2,
-            caller: start::caller(request, principal),
+            region: apis.region.to_string(),
+            caller: starting::caller(request, principal),
         })
         .await
         .map_err(Refusal::from)?;
     let name = started.execution.key.name;
     let reply = Reply::json(&Answer { execution_id: name.as_str() });
-    Ok(Reply { execution: Some(name.to_string()), ..reply })
+    Ok(Reply { execution: Some(name.to_string()), replayed: Some(started.replayed), ..reply })
 }
 
 /// Reads the id of a workflow: a UUID, the vendor's workflow URN, or our plain name. `None` for a legal text that can be no
@@ -86,7 +89,10 @@ fn parse_workflow_id(segment: &str, own_project: &str) -> Result<Option<Workflow
     let decoded = path::decode(segment)
         .filter(|id| (1..=MAX_WORKFLOW_ID_CHARS).contains(&id.chars().count()))
         .ok_or_else(|| Error::Invalid(format!("workflow_id must have 1 to {MAX_WORKFLOW_ID_CHARS} characters")))?;
-    if let Ok(id) = Uuid::try_parse(&decoded) {
+    // Only the form with hyphens is an id; 32 hex digits could be a name.
+    if decoded.len() == UUID_CHARS
+        && let Ok(id) = Uuid::try_parse(&decoded)
+    {
         return Ok(Some(WorkflowRef::Id(id)));
     }
     let name = match urn::parse_workflow(&decoded) {
@@ -199,6 +205,7 @@ mod tests {
         assert!(matches!(parse("48aff955-ea10-4ffd-b426-190bc192dc14"), Some(WorkflowRef::Id(_))));
         assert!(matches!(parse("urn%3Afss%3Ar%3Ap%3Aworkflow%3Adefault%3Aa%3Alatest"), Some(WorkflowRef::Name(_))));
         assert!(matches!(parse("media-transcode"), Some(WorkflowRef::Name(_))));
+        assert!(matches!(parse("48aff955ea104ffdb426190bc192dc14"), Some(WorkflowRef::Name(_))));
         assert!(parse("urn:fss:r:other:workflow:default:a:latest").is_none(), "another project's");
         assert!(parse("%7Bworkflow_id%7D").is_none(), "the SDK's template, sent when no id was set");
         assert!(parse_workflow_id("", "p").is_err());

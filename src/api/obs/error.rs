@@ -70,7 +70,7 @@ impl Error {
                 Refusal::MethodNotAllowed { .. } => (StatusCode::METHOD_NOT_ALLOWED, "MethodNotAllowed"),
                 Refusal::NotServed => (StatusCode::NOT_IMPLEMENTED, "ServiceNotImplemented"),
                 Refusal::WorkflowNotFound => (StatusCode::NOT_FOUND, "NoSuchWorkflow"),
-                Refusal::Conflict => (StatusCode::CONFLICT, "OperationAborted"),
+                Refusal::Conflict { .. } => (StatusCode::CONFLICT, "OperationAborted"),
                 Refusal::Throttled(_) => (StatusCode::SERVICE_UNAVAILABLE, "SlowDown"),
                 Refusal::Unavailable(_) => (StatusCode::SERVICE_UNAVAILABLE, "ServiceUnavailable"),
                 Refusal::Internal(_) | Refusal::Panicked => (StatusCode::INTERNAL_SERVER_ERROR, "InternalError"),
@@ -102,7 +102,7 @@ impl Error {
                 Refusal::MethodNotAllowed { .. } => "Specified method is not supported.".to_owned(),
                 Refusal::NotServed => "this operation is not served here".to_owned(),
                 Refusal::WorkflowNotFound => "the specified workflow does not exist".to_owned(),
-                Refusal::Conflict => "the Idempotency-Key belongs to a different request".to_owned(),
+                Refusal::Conflict { .. } => "the Idempotency-Key belongs to a different request".to_owned(),
                 Refusal::Throttled(_) => "Please reduce your request rate.".to_owned(),
                 Refusal::Unavailable(_) => {
                     "the service is unavailable for now; repeating is safe with an Idempotency-Key".to_owned()

@@ -70,7 +70,7 @@ impl<'a> Operation<'a> {
 /// Answers a call in the dialect of OBS, errors included.
 pub(super) async fn serve(apis: &Apis, request: &Request) -> Reply {
     let routed = Operation::route(request);
-    let operation = routed.as_ref().ok().map(|Operation::Start { .. }| super::start::OPERATION);
+    let operation = routed.as_ref().ok().map(|Operation::Start { .. }| super::starting::OPERATION);
     let reply = run(apis, request, routed).await.unwrap_or_else(|error| error.render(request));
     Reply { operation, ..identified(request, reply) }
 }

@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 
 use super::Error;
 use crate::api::refusal::Refusal;
-use crate::api::{Apis, Reply, Request, path, start, urn};
+use crate::api::{Apis, Reply, Request, path, starting, urn};
 use crate::auth::Principal;
 use crate::execution::{Options, Origin, Start, StartKey};
 use crate::json::{self, JsonText, Members};
@@ -45,16 +45,16 @@ pub(super) async fn run(
     principal: &Principal,
     graph_name: &str,
 ) -> Result<Reply, Error> {
-    if !principal.may(start::OPERATION) {
+    if !principal.may(starting::OPERATION) {
         return Err(Refusal::OperationNotAllowed.into());
     }
     let name = parse_graph_name(graph_name)?;
     let body = Body::parse(&request.body)?;
-    let key = match start::idempotency_key(request).map_err(Error::InvalidArgument)? {
+    let key = match starting::idempotency_key(request).map_err(Error::InvalidArgument)? {
         Some(key) => StartKey::Idempotency(key),
         None => StartKey::None,
     };
-    let workflow = start::find_workflow(apis, principal, &WorkflowRef::Name(name)).await?;
+    let workflow = starting::find_workflow(apis, principal, &WorkflowRef::Name(name)).await?;
     let input = body.to_json(&body.completed(workflow.definition.parameters())?)?;
     let sent = body.to_json(&body.inputs)?;
     let started = apis
@@ -66,17 +66,18 @@ pub(super) async fn run(
             sent: Some(sent),
             options: Options::default(),
             origin: Origin::Obs,
-            caller: start::caller(request, principal),
+            region: apis.region.to_string(),
+            caller: starting::caller(request, principal),
         })
         .await
         .map_err(Refusal::from)?;
     let execution = started.execution;
     let reply = Reply::json(&Answer {
-        execution_urn: urn::of_execution(&apis.region, &execution),
+        execution_urn: urn::of_execution(&execution),
         execution_name: execution.key.name.as_str(),
         started_at: execution.started_at.iso_millis(),
     });
-    Ok(Reply { execution: Some(execution.key.name.to_string()), ..reply })
+    Ok(Reply { execution: Some(execution.key.name.to_string()), replayed: Some(started.replayed), ..reply })
 }
 
 fn parse_graph_name(segment: &str) -> Result<WorkflowName, Error> {
@@ -121,9 +122,9 @@ impl Body {
         let given: Map<String, Value> = self
             .inputs
             .iter()
-            .map(|(name, value)| Ok((name.clone(), serde_json::from_str(value.get())?)))
-            .collect::<Result<_, serde_json::Error>>()
-            .map_err(|_| Error::InvalidArgument("inputs is not valid JSON".into()))?;
+            .map(|(name, raw)| Ok((name.clone(), json::value(raw.get())?)))
+            .collect::<Result<_, json::Invalid>>()
+            .map_err(|problem| Error::InvalidArgument(format!("inputs {problem}")))?;
         let completed = parameters::complete(declared, given).map_err(|problem| match &problem {
             InputError::Unknown { .. } => Error::UnknownInput(problem.to_string()),
             InputError::Missing { .. } | InputError::Invalid { .. } => Error::InvalidArgument(problem.to_string()),

@@ -9,14 +9,15 @@ use std::collections::BTreeMap;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
-use http::header::CONTENT_LENGTH;
+use http::header::{CONTENT_LENGTH, HOST};
+use http::uri::Authority;
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Deserialize;
 use serde::de::{Deserializer, IgnoredAny};
 
 use crate::api::{Fault, MAX_BODY_BYTES, Request, RequestId};
-use crate::gateway::{below, header_fault, is_query, trace};
+use crate::gateway::{below, is_query, trace};
 
 /// What a percent-encoded query leaves alone (RFC 3986, unreserved).
 const QUERY: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
@@ -188,7 +189,11 @@ impl Event {
             // A load balancer leaves them as they came.
             FrontEnd::LoadBalancer => String::from(text),
         };
-        let pairs = pairs.into_iter().map(|(name, value)| format!("{}={}", encode(name), encode(value)));
+        // A map cannot tell `name` from `name=`. The vendor's clients send the first, and sign it so.
+        let pairs = pairs.into_iter().map(|(name, value)| match value {
+            "" => encode(name),
+            value => format!("{}={}", encode(name), encode(value)),
+        });
         pairs.collect::<Vec<_>>().join("&")
     }
 
@@ -223,5 +228,42 @@ impl Event {
             Bytes::from(text)
         };
         if body.len() > MAX_BODY_BYTES { (Bytes::new(), Some(Fault::BodyTooLarge)) } else { (body, None) }
+    }
+}
+
+/// What is wrong with the headers that a front end sets or checks by itself: such an event was made by hand.
+fn header_fault(headers: &HeaderMap) -> Option<Fault> {
+    let every = |name: HeaderName, legal: fn(&str) -> bool| {
+        headers.get_all(name).iter().all(|value| value.to_str().is_ok_and(legal))
+    };
+    if !every(HOST, is_host) {
+        return Some(Fault::Host);
+    }
+    if !every(HeaderName::from_static("x-forwarded-proto"), |value| matches!(value, "http" | "https")) {
+        return Some(Fault::ForwardedProto);
+    }
+    None
+}
+
+fn is_host(text: &str) -> bool {
+    let Ok(authority) = text.parse::<Authority>() else {
+        return false;
+    };
+    let names_a_port = authority.as_str().len() > authority.host().len();
+    !authority.host().is_empty() && !text.contains('@') && (!names_a_port || authority.port_u16().is_some())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_host_is_a_name_or_address_with_at_most_a_port() {
+        for host in ["example.com", "127.0.0.1:8080", "[::1]", "[::1]:80", "a-b.execute-api.us-east-1.amazonaws.com"] {
+            assert!(is_host(host), "{host}");
+        }
+        for host in ["", "bad host", "a:b:c", "h:99999", "[::1", "<script>", "a/b", "user@host", "h:", "h:x"] {
+            assert!(!is_host(host), "{host}");
+        }
     }
 }

@@ -5,6 +5,7 @@ mod event;
 
 use std::convert::Infallible;
 use std::sync::Arc;
+use std::time::Duration;
 
 use lambda_http::lambda_runtime::{self, Error, LambdaEvent, service_fn};
 
@@ -12,6 +13,9 @@ use crate::api::Apis;
 
 pub use answer::Answer;
 pub use event::{Event, FrontEnd};
+
+/// How often it is looked whether running calls have ended.
+const POLL: Duration = Duration::from_millis(20);
 
 /// What the function needs to turn an event into a call.
 #[derive(Clone)]
@@ -36,19 +40,38 @@ impl Function {
     }
 }
 
-/// Runs the function until the Runtime API goes away or the process is told to end.
+/// Runs the function until the Runtime API goes away or the process is told to end; then running calls may finish.
 ///
 /// # Errors
 /// The Runtime API could not be reached.
 pub async fn run(function: Function) -> Result<(), Error> {
+    // Every running call holds a share.
+    let running = Arc::new(());
+    let shares = Arc::downgrade(&running);
     let handler = service_fn(move |event: LambdaEvent<Event>| {
-        let function = function.clone();
-        async move { function.invoke(event).await }
+        let (function, share) = (function.clone(), Arc::clone(&running));
+        async move {
+            let answer = function.invoke(event).await;
+            drop(share);
+            answer
+        }
     });
+    let end = async {
+        super::http::told_to_end().await;
+        let calls_ended = async {
+            // The handler itself keeps one share.
+            while shares.strong_count() > 1 {
+                tokio::time::sleep(POLL).await;
+            }
+            // Time for the runtime to hand the last answer over.
+            tokio::time::sleep(POLL).await;
+        };
+        let _ = tokio::time::timeout(super::http::GRACE, calls_ended).await;
+    };
     tokio::select! {
         // The signals first: from the first call for an event on, the process can be told to end.
         biased;
-        () = super::http::told_to_end() => Ok(()),
+        () = end => Ok(()),
         // On managed instances the same process takes several invocations at once; elsewhere this is one after the other.
         ended = lambda_runtime::run_concurrent(handler) => ended,
     }
