@@ -8,9 +8,7 @@ use flowgate::store::DynamoStore;
 use flowgate::workflow::{StoreError, Workflow, WorkflowName, WorkflowStore};
 use uuid::Uuid;
 
-use crate::support::answer::Answer;
-use crate::support::caller::{Api, Call, Front};
-use crate::support::{TestApp, embedded_store};
+use crate::support::{Api, Call, TestApp, embedded_store};
 
 /// A store that panics when a workflow is looked up, while it is told to.
 struct Fragile {
@@ -42,14 +40,12 @@ async fn a_panic_is_an_answer_in_the_dialect_with_the_request_id_where_the_clien
         let fragile = Arc::new(Fragile { store: store.clone(), breaks: AtomicBool::new(false) });
         let app = TestApp::over(store, fragile.clone()).await;
         // A workflow that is not remembered from being published.
-        let mut call = Call::start(api, "panicking");
-        call.path = call.path.replace("order-fanout", "unknown").replace("media-transcode", "unknown");
-        let event = call.signed().event(Front::Rest);
+        let call = Call::start(api, "panicking").in_workflow("unknown").signed();
         for (breaks, status) in [(true, 500), (false, 404)] {
             fragile.breaks.store(breaks, Ordering::SeqCst);
-            let answer = Answer::from_lambda(&app.invoke(&event).await);
+            let answer = app.send(&call).await;
             assert_eq!(answer.status, status, "{answer:?}");
-            let found = answer.error_code(Some(api));
+            let found = answer.error_code(api);
             assert!(!breaks || (found == code && !answer.body.contains("panic")), "{answer:?}");
         }
     }

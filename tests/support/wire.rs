@@ -3,7 +3,7 @@
 use std::io::{ErrorKind, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
 
-use super::answer::Answer;
+use super::Answer;
 use super::process::DEADLINE;
 
 /// One connection.
