@@ -1,20 +1,15 @@
 //! What callers read when the storage throttles, fails, hangs, is gone or loses its answers, and what a start costs.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use async_trait::async_trait;
-use flowgate::clock::{FixedClock, Timestamp};
-use flowgate::execution::{Created, Cursor, Execution, ExecutionKey, ExecutionStore, Moved, Page, Status, Summary};
+use flowgate::clock::FixedClock;
+use flowgate::execution::{ExecutionStore, Summary};
 use flowgate::store::embedded::Embedded;
 use flowgate::store::{self, DynamoStore, Endpoint, Patience};
-use flowgate::workflow::{StoreError, Workflow, WorkflowName, WorkflowStore};
-use uuid::Uuid;
 
 use crate::support::{
-    Answer, Api, Call, Fault, PROJECT, Proxy, TestApp, TestClock, embedded_store, fixed_time, publish_samples,
-    workflow_id,
+    Answer, Api, Call, Fault, PROJECT, Proxy, TestApp, TestClock, fixed_time, publish_samples, workflow_id,
 };
 
 /// What an API answers to each failure.
@@ -201,89 +196,4 @@ async fn what_is_refused_before_the_storage_is_asked_costs_nothing() {
         assert_eq!(answer.status, 400, "{}", answer.body);
     }
     assert_eq!(setup.proxy.take_operations(), [""; 0]);
-}
-
-/// A store that panics when it is told to, once.
-struct Fragile {
-    store: Arc<DynamoStore>,
-    panics: AtomicBool,
-}
-
-impl Fragile {
-    fn break_if_told(&self) {
-        assert!(!self.panics.swap(false, Ordering::SeqCst), "the store panics, as the test wants");
-    }
-}
-
-#[async_trait]
-impl ExecutionStore for Fragile {
-    async fn create(&self, execution: &Execution, now: Timestamp) -> Result<Created, StoreError> {
-        self.break_if_told();
-        self.store.create(execution, now).await
-    }
-
-    async fn get(&self, key: &ExecutionKey, now: Timestamp) -> Result<Option<Execution>, StoreError> {
-        self.store.get(key, now).await
-    }
-
-    async fn list(
-        &self,
-        project_id: &str,
-        workflow_id: Uuid,
-        cursor: Option<&Cursor>,
-        limit: usize,
-        now: Timestamp,
-    ) -> Result<Page, StoreError> {
-        self.store.list(project_id, workflow_id, cursor, limit, now).await
-    }
-
-    async fn advance(
-        &self,
-        key: &ExecutionKey,
-        next: Status,
-        now: Timestamp,
-        expires_at: Timestamp,
-    ) -> Result<Moved, StoreError> {
-        self.store.advance(key, next, now, expires_at).await
-    }
-
-    async fn ping(&self) -> Result<(), StoreError> {
-        self.store.ping().await
-    }
-}
-
-#[async_trait]
-impl WorkflowStore for Fragile {
-    async fn find_by_id(&self, project_id: &str, id: Uuid) -> Result<Option<Workflow>, StoreError> {
-        self.break_if_told();
-        self.store.find_by_id(project_id, id).await
-    }
-
-    async fn find_by_name(&self, project_id: &str, name: &WorkflowName) -> Result<Option<Workflow>, StoreError> {
-        self.break_if_told();
-        self.store.find_by_name(project_id, name).await
-    }
-
-    async fn save(&self, workflow: &Workflow) -> Result<(), StoreError> {
-        self.store.save(workflow).await
-    }
-}
-
-#[tokio::test]
-async fn a_panic_ends_one_request_and_the_next_is_served() {
-    let store = embedded_store().await;
-    publish_samples(store.clone()).await;
-    for dialect in &DIALECTS {
-        let fragile = Arc::new(Fragile { store: store.clone(), panics: AtomicBool::new(false) });
-        let app = TestApp::process(fragile.clone(), fragile.clone(), Arc::new(FixedClock(fixed_time())));
-        let start = dialect.start("run");
-        // The first panic comes while the workflow is looked up, the second while the execution is written.
-        for _ in 0..2 {
-            fragile.panics.store(true, Ordering::SeqCst);
-            let answer = app.send(&start).await;
-            answer.expect_error(dialect.api, dialect.internal);
-            assert!(!answer.body.contains("panic"), "{}", answer.body);
-            app.send(&start).await.expect_success();
-        }
-    }
 }
