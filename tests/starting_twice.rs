@@ -74,20 +74,26 @@ fn name_in(answer: &Answer) -> String {
     name.and_then(Value::as_str).expect("a name").to_owned()
 }
 
+/// Sends a call to each of the programs at the same time, and asserts that all answer it with the same success.
+async fn all_get_one_answer(apps: impl Iterator<Item = Arc<TestApp>>, kind: &str, call: &Call) {
+    let call = call.signed();
+    let answers = join_all(apps.map(|app| {
+        let call = call.clone();
+        tokio::spawn(async move { app.send(&call).await })
+    }))
+    .await;
+    let answers: Vec<Answer> = answers.into_iter().map(|answer| answer.expect("no panic")).collect();
+    answers[0].expect_success();
+    for answer in &answers {
+        assert_eq!((answer.status, &answer.body), (200, &answers[0].body), "{kind}");
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn of_64_concurrent_starts_one_is_made_and_all_get_its_answer() {
     let setup = Setup::new().await;
     for (count, (kind, call)) in keyed_starts("run").into_iter().enumerate() {
-        let answers = join_all((0..64).map(|_| {
-            let (app, call) = (setup.app.clone(), call.signed());
-            tokio::spawn(async move { app.send(&call).await })
-        }))
-        .await;
-        let answers: Vec<Answer> = answers.into_iter().map(|answer| answer.expect("no panic")).collect();
-        answers[0].expect_success();
-        for answer in &answers {
-            assert_eq!((answer.status, &answer.body), (200, &answers[0].body), "{kind}");
-        }
+        all_get_one_answer((0..64).map(|_| setup.app.clone()), kind, &call).await;
         assert_eq!(setup.executions().await.len(), count + 1, "{kind}");
     }
 }
@@ -108,16 +114,7 @@ async fn two_processes_over_one_file_make_one_execution_of_a_key() {
     }
     let (_, store) = &processes[0];
     for (count, (kind, call)) in keyed_starts("run").into_iter().enumerate() {
-        let answers = join_all((0..32).map(|n| {
-            let (app, call) = (processes[n % 2].0.clone(), call.signed());
-            tokio::spawn(async move { app.send(&call).await })
-        }))
-        .await;
-        let answers: Vec<Answer> = answers.into_iter().map(|answer| answer.expect("no panic")).collect();
-        answers[0].expect_success();
-        for answer in &answers {
-            assert_eq!((answer.status, &answer.body), (200, &answers[0].body), "{kind}");
-        }
+        all_get_one_answer((0..32).map(|n| processes[n % 2].0.clone()), kind, &call).await;
         let clock = TestClock::starting_at(fixed_time().plus_seconds(120));
         assert_eq!(executions(store, &clock).await.len(), count + 1, "{kind}");
     }
