@@ -6,10 +6,10 @@ use std::time::Duration;
 use flowgate::clock::FixedClock;
 use flowgate::execution::{ExecutionStore, Summary};
 use flowgate::store::embedded::Embedded;
-use flowgate::store::{self, DynamoStore, Endpoint, Patience};
+use flowgate::store::{DynamoStore, Patience};
 
 use crate::support::{
-    Answer, Api, Call, Fault, PROJECT, Proxy, TestApp, TestClock, fixed_time, publish_samples, workflow_id,
+    Answer, Api, Call, Fault, PROJECT, Proxy, TestApp, TestClock, fixed_time, publish_samples, table, workflow_id,
 };
 
 /// What an API answers to each failure.
@@ -75,11 +75,6 @@ impl Setup {
         let later = fixed_time().plus_seconds(1);
         self.straight.list(PROJECT, workflow_id(), None, 100, later).await.expect("a page").entries
     }
-}
-
-async fn table(url: &str, name: &str, patience: Patience) -> Arc<DynamoStore> {
-    let client = store::client(&Endpoint::Local(url.to_owned()), patience).await;
-    Arc::new(DynamoStore::new(client, name.into(), 1))
 }
 
 fn process(store: &Arc<DynamoStore>) -> TestApp {

@@ -5,14 +5,14 @@ use std::sync::Arc;
 use flowgate::clock::Clock;
 use flowgate::execution::{Execution, ExecutionKey, ExecutionName, ExecutionStore, Moved, Origin, Status, Summary};
 use flowgate::store::embedded::Embedded;
-use flowgate::store::{self, DynamoStore, Endpoint, Patience};
+use flowgate::store::{DynamoStore, Patience};
 use futures_util::future::join_all;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
 use crate::support::{
     Answer, Api, Call, Front, PROJECT, RETENTION_DAYS, TestApp, TestClock, embedded_store, fixed_time, publish_samples,
-    workflow_id,
+    table, workflow_id,
 };
 
 const RUN_ID: &str = "X-WorkflowRun-ID";
@@ -104,8 +104,7 @@ async fn two_processes_over_one_file_make_one_execution_of_a_key() {
     let mut processes = Vec::new();
     for n in 0..2 {
         let embedded = Embedded::open(folder.path()).expect("the embedded store");
-        let client = store::client(&Endpoint::Local(embedded.url()), Patience::LOCAL).await;
-        let store = Arc::new(DynamoStore::new(client, "flowgate".into(), 2));
+        let store = table(&embedded.url(), "flowgate", Patience::LOCAL).await;
         store.create_table().await.expect("a table");
         publish_samples(store.clone()).await;
         let clock = Arc::new(TestClock::starting_at(fixed_time().plus_seconds(60 * n)));

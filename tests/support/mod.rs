@@ -65,13 +65,18 @@ pub async fn publish_samples(store: Arc<dyn WorkflowStore>) {
     }
 }
 
+/// A table of the DynamoDB at `url`, whether it is there yet or not.
+pub async fn table(url: &str, name: &str, patience: Patience) -> Arc<DynamoStore> {
+    let client = store::client(&Endpoint::Local(url.to_owned()), patience).await;
+    Arc::new(DynamoStore::new(client, name.into(), 2))
+}
+
 /// An empty table in a store of its own, in memory.
 pub async fn embedded_store() -> Arc<DynamoStore> {
     let embedded = Embedded::in_memory().expect("the embedded store");
-    let client = store::client(&Endpoint::Local(embedded.url()), Patience::LOCAL).await;
-    let table = DynamoStore::new(client, "flowgate".into(), 2);
+    let table = table(&embedded.url(), "flowgate", Patience::LOCAL).await;
     table.create_table().await.expect("a table");
-    Arc::new(table)
+    table
 }
 
 /// The program as the function runs it: sample credentials, sample workflows, and the clock of the event files.
