@@ -48,6 +48,7 @@ struct Server {
 }
 
 impl RuntimeApi {
+    /// Serves on a port of its own.
     pub fn new() -> Self {
         let (invocations, queue) = mpsc::unbounded_channel();
         let (sender, steps) = channel();
