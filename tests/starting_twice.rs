@@ -181,7 +181,6 @@ async fn the_form_of_a_request_does_not_matter() {
             obs(r#"{"bucket":"videos","object":"a/b.mp4"}"#),
             obs("{ \"object\" : \"a\\/b.mp4\", \"inputs\": null, \"bucket\":\"videos\" }"),
             obs(r#"{"inputs":{},"bucket":"videos","object":"a/b.mp4"}"#),
-            obs(r#"{"bucket":"videos","object":"a/b.mp4","inputs":{"watermark":false,"format":"mp4"}}"#),
         ],
     ];
     for (count, calls) in forms.into_iter().enumerate() {

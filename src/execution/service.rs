@@ -23,6 +23,9 @@ pub struct Start {
     pub key: StartKey,
     /// What the engine gets.
     pub input: JsonText,
+    /// What the caller sent, if the input was completed with defaults. A repeat is judged on it: the defaults may have
+    /// changed since.
+    pub sent: Option<JsonText>,
     /// What only FunctionGraph v2 callers can ask for.
     pub options: Options,
     /// The API the start came through.
@@ -142,8 +145,9 @@ impl Executions {
     fn new_execution(&self, start: Start) -> Execution {
         let now = self.clock.now();
         let (workflow, options) = (&start.workflow, &start.options);
+        let sent = start.sent.as_ref().unwrap_or(&start.input);
         Execution {
-            fingerprint: Fingerprint::of(workflow.id, &start.input, options.headers.as_ref(), options.merge_parameters),
+            fingerprint: Fingerprint::of(workflow.id, sent, options.headers.as_ref(), options.merge_parameters),
             key: ExecutionKey {
                 project_id: workflow.project_id.clone(),
                 workflow_id: workflow.id,

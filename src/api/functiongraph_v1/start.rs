@@ -47,6 +47,7 @@ pub(super) async fn run(
             workflow,
             key: StartKey::Name(body.execution_name),
             input: body.input,
+            sent: None,
             options: Options::default(),
             origin: Origin::FunctionGraphV1,
             caller: start::caller(request, principal),

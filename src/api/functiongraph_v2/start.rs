@@ -64,6 +64,7 @@ pub(super) async fn run(
             workflow,
             key,
             input: body.input,
+            sent: None,
             options: Options {
                 headers: body.headers,
                 merge_parameters: headers.merge_parameters,

@@ -1,9 +1,7 @@
 //! `POST /v2/workflows/{graph_name}`: "Asynchronously Starting a Workflow by an API".
 
-use std::fmt::Write;
-
 use serde::Serialize;
-use serde_json::value::RawValue;
+use serde_json::value::{RawValue, to_raw_value};
 use serde_json::{Map, Value};
 
 use super::Error;
@@ -23,6 +21,14 @@ struct Answer<'a> {
     execution_urn: String,
     execution_name: &'a str,
     started_at: String,
+}
+
+/// What the engine gets.
+#[derive(Serialize)]
+struct EngineInput<'a> {
+    bucket: &'a str,
+    object: &'a str,
+    inputs: &'a Members,
 }
 
 /// The request's body, checked.
@@ -49,13 +55,15 @@ pub(super) async fn run(
         None => StartKey::None,
     };
     let workflow = start::find_workflow(apis, principal, &WorkflowRef::Name(name)).await?;
-    let input = body.engine_input(workflow.definition.parameters())?;
+    let input = body.to_json(&body.completed(workflow.definition.parameters())?)?;
+    let sent = body.to_json(&body.inputs)?;
     let started = apis
         .executions
         .start(Start {
             workflow,
             key,
             input,
+            sent: Some(sent),
             options: Options::default(),
             origin: Origin::Obs,
             caller: start::caller(request, principal),
@@ -108,9 +116,8 @@ impl Body {
         Ok(Self { bucket, object, inputs })
     }
 
-    /// What the engine gets: bucket, object, and the inputs with the workflow's defaults filled in. A value the caller gave
-    /// keeps its text.
-    fn engine_input(&self, declared: &[Parameter]) -> Result<JsonText, Error> {
+    /// The inputs completed with the workflow's defaults. A value the caller gave keeps its text.
+    fn completed(&self, declared: &[Parameter]) -> Result<Members, Error> {
         let given: Map<String, Value> = self
             .inputs
             .iter()
@@ -121,16 +128,20 @@ impl Body {
             InputError::Unknown { .. } => Error::UnknownInput(problem.to_string()),
             InputError::Missing { .. } | InputError::Invalid { .. } => Error::InvalidArgument(problem.to_string()),
         })?;
-        let mut inputs = String::new();
-        for (name, value) in &completed {
-            let separator = if inputs.is_empty() { "" } else { "," };
-            let given = self.inputs.get(name).map(|raw| raw.get());
-            let text = given.map_or_else(|| value.to_string(), str::to_owned);
-            write!(inputs, "{separator}{}:{text}", Value::from(name.as_str())).expect("a string takes any text");
-        }
-        let bucket = Value::from(self.bucket.as_str());
-        let object = Value::from(self.object.as_str());
-        let text = format!("{{\"bucket\":{bucket},\"object\":{object},\"inputs\":{{{inputs}}}}}");
+        let raw = |(name, value): (String, Value)| {
+            let text = match self.inputs.get(&name) {
+                Some(given) => given.clone(),
+                None => to_raw_value(&value).expect("a JSON value is writable"),
+            };
+            (name, text)
+        };
+        Ok(completed.into_iter().map(raw).collect())
+    }
+
+    /// The request as JSON, with these inputs: what the engine gets, or what a repeat is compared with.
+    fn to_json(&self, inputs: &Members) -> Result<JsonText, Error> {
+        let request = EngineInput { bucket: &self.bucket, object: &self.object, inputs };
+        let text = serde_json::to_string(&request).expect("strings and JSON texts are writable");
         JsonText::parse(&text).map_err(|problem| Error::InvalidArgument(format!("inputs {problem}")))
     }
 }
