@@ -5,11 +5,10 @@ use std::process::Command;
 
 use serde_json::{Value, json};
 
-use crate::support::caller::{Api, Call, HOST};
 use crate::support::process::{Ended, Process, as_function, command};
 use crate::support::runtime_api::RuntimeApi;
 use crate::support::wire::exchange;
-use crate::support::{PROJECT, read_json, root};
+use crate::support::{Api, Call, HOST, PROJECT, read_json, root};
 
 fn run(command: &mut Command) -> Ended {
     Process::spawn(command).end()
@@ -64,11 +63,8 @@ fn load_publishes_every_good_file_and_names_what_is_wrong_with_the_others() {
     };
     let load = |paths: &[String]| run(command(data.path()).args(arguments(paths)));
 
-    let start = |key: &str| {
-        let mut call = Call::start(Api::V2, key);
-        call.path = call.path.replace("order-fanout", "loaded-later");
-        exchange(address, &call.signed().bytes())
-    };
+    let call = |key: &str| Call::start(Api::V2, key).in_workflow("loaded-later").signed();
+    let start = |key: &str| exchange(address, &call(key).bytes());
     assert_eq!(start("too-early").status, 404);
     let some = load(&paths);
     assert_eq!(some.status.code(), Some(1), "{some:?}");

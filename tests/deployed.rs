@@ -7,11 +7,10 @@ use std::process::Command;
 use flowgate::auth::Credentials;
 use serde_json::json;
 
-use crate::support::caller::{Api, Call, Front};
 use crate::support::gate::Gate;
 use crate::support::process::{Ended, Process, as_function, command};
 use crate::support::runtime_api::RuntimeApi;
-use crate::support::{PROJECT, root, secrets_manager};
+use crate::support::{Api, Call, Front, root, secrets_manager};
 
 /// Nobody listens there: the binary must have given up before it asks.
 const NOWHERE: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 9);
@@ -135,8 +134,8 @@ fn deployed_it_lets_in_whom_secrets_manager_names_and_serves_what_was_loaded() {
     let url = secrets_manager::serve(&json!({"tokens": [token]}).to_string());
     let function = function(data.path(), &runtime_api, &url, &gate);
     let start = |token: &str| {
-        let mut call = Call::start(Api::V2, "deployed").header("X-Auth-Token", token);
-        call.path = call.path.replace(PROJECT, "own-project");
+        let call = Call::new(Api::V2, "/v2/own-project/fgs/workflows/order-fanout/executions", "{\"input\":{}}");
+        let call = call.header("X-WorkflowRun-ID", "deployed").header("X-Auth-Token", token);
         runtime_api.invoke(&call.event(Front::Rest))
     };
     let answer = start(AUTH_TOKEN);
@@ -157,7 +156,7 @@ fn as_long_as_its_credentials_cannot_be_fetched_nobody_is_let_in() {
         for (api, code) in [(Api::V1, "FGS.0015"), (Api::V2, "FSS.0503")] {
             let call = Call::start(api, "deployed").header("X-Auth-Token", AUTH_TOKEN);
             let answer = runtime_api.invoke(&call.event(Front::Rest));
-            assert_eq!((answer.status, answer.error_code(Some(api)).as_str()), (503, code), "{answer:?}");
+            answer.expect_error(api, (503, code));
         }
         assert_eq!(function.stop().status.code(), Some(0));
     }

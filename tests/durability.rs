@@ -6,10 +6,9 @@ use std::sync::Barrier;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::channel;
 
-use crate::support::answer::Answer;
-use crate::support::caller::{Api, Call};
 use crate::support::process::{DEADLINE, Process, command};
 use crate::support::wire::{Wire, exchange};
+use crate::support::{Answer, Api, Call};
 
 fn start(address: SocketAddr, api: Api, name: &str, text: &str) -> Answer {
     exchange(address, &Call::start_with(api, name, text).signed().bytes())

@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
-use crate::support::caller::{Api, Call, Front};
 use crate::support::gate::Gate;
 use crate::support::process::{Process, as_function, command};
 use crate::support::runtime_api::{RuntimeApi, Step};
+use crate::support::{Api, Call, Front};
 
 #[test]
 fn events_of_every_front_end_are_answered_by_one_process_until_it_is_told_to_end() {

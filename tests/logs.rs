@@ -6,13 +6,11 @@ use flowgate::auth::{Credential, Credentials};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use crate::support::PROJECT;
-use crate::support::answer::Answer;
-use crate::support::caller::{Api, Call, Front};
 use crate::support::gate::Gate;
 use crate::support::process::{Process, as_function, command};
 use crate::support::runtime_api::RuntimeApi;
 use crate::support::wire::exchange;
+use crate::support::{Answer, Api, Call, Front, PROJECT};
 
 const SECRET_KEY: &str = "marked-secret-key";
 const SECURITY_TOKEN: &str = "marked-security-token";
@@ -71,11 +69,6 @@ fn calls() -> Vec<(Call, Target)> {
     let mut calls = Vec::new();
     for api in Api::ALL {
         let good = || Call::start_with(api, "logged", BODY);
-        let with_body = |body: &str| {
-            let mut call = good();
-            call.body = body.into();
-            call
-        };
         calls.push((good().signed_by(&own), Target::Start));
         calls.push((good().signed_by(&own), Target::Start));
         let through_temporary = Call::start_with(api, "logged-temporary", BODY);
@@ -87,9 +80,7 @@ fn calls() -> Vec<(Call, Target)> {
         }
         calls.push((good(), Target::Start));
         calls.push((good().signed(), Target::Start));
-        let mut stale = good().signed_by(&own);
-        stale.path = stale.path.replace("order-fanout", "other").replace("media-transcode", "other");
-        calls.push((stale, Target::Start));
+        calls.push((good().signed_by(&own).in_workflow("other"), Target::Start));
         let without_token = good().signed_by(&temporary).header("X-Security-Token", "x");
         calls.push((without_token.header("x-obs-security-token", "x"), Target::Start));
         for body in [
@@ -105,22 +96,20 @@ fn calls() -> Vec<(Call, Target)> {
             .to_string(),
             format!("{BODY}{}", " ".repeat(262_144)),
         ] {
-            calls.push((with_body(&body).signed_by(&own), Target::Start));
+            calls.push((good().body(body).signed_by(&own), Target::Start));
         }
         calls.push((good().header("Idempotency-Key", "").signed_by(&own), Target::Start));
         calls.push((good().header("X-Create-Time", "never").signed_by(&own), Target::Start));
         let conflicting = Call::start_with(api, "logged", &format!("{BODY} of another start"));
         calls.push((conflicting.signed_by(&own), Target::Start));
-        let mut missing = good();
-        missing.path = missing.path.replace("order-fanout", "none").replace("media-transcode", "none");
-        calls.push((missing.signed_by(&own), Target::Start));
+        calls.push((good().in_workflow("none").signed_by(&own), Target::Start));
         for (method, path) in [("PATCH", good().path), ("GET", good().path), ("POST", format!("{}/x", good().path))] {
             let mut other = good();
             (other.method, other.path) = (method.into(), path);
             calls.push((other.signed_by(&own), Target::Api));
         }
     }
-    calls.push((Call::new(Api::Obs, "/", BODY.as_bytes()), Target::Nothing));
+    calls.push((Call::new(Api::Obs, "/", BODY), Target::Nothing));
     calls
 }
 

@@ -4,9 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use crate::support::TestApp;
-use crate::support::answer::Answer;
 use crate::support::mutation::{Malformed, malformed};
+use crate::support::{Answer, TestApp};
 
 const CALLS: u64 = 10_000;
 

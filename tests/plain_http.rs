@@ -6,13 +6,11 @@ use std::path::PathBuf;
 use serde_json::json;
 use tempfile::TempDir;
 
-use crate::support::PROJECT;
-use crate::support::caller::{Api, Call, HOST};
 use crate::support::gate::Gate;
 use crate::support::mutation::{Random, mutate_bytes};
 use crate::support::process::{Process, command};
-use crate::support::root;
 use crate::support::wire::{Wire, exchange};
+use crate::support::{Api, Call, HOST, PROJECT, root};
 
 /// The largest body that is read.
 const LIMIT: usize = 262_144;
@@ -39,10 +37,8 @@ fn of_length(api: Api, length: usize) -> Call {
         {"execution_name": "long-in-v1", "input": "{}"}})
         .to_string();
     let body = around.replacen("\"a\":\"\"", &format!("\"a\":\"{}\"", "x".repeat(length - around.len())), 1);
-    let mut call = Call::start(api, "long");
-    call.body = body.into_bytes();
-    assert_eq!(call.body.len(), length);
-    call.signed()
+    assert_eq!(body.len(), length);
+    Call::start(api, "long").body(body).signed()
 }
 
 #[test]
@@ -60,7 +56,7 @@ fn the_vendors_captures_are_answered_in_their_dialect_in_one_write_or_two() {
             let in_two = wire.answer();
             // Signed with a key that is none of the server's.
             assert!(matches!(in_two.status, 401 | 403), "{}: {in_two:?}", file.display());
-            in_two.error_code(Some(api));
+            in_two.error_code(api);
             if closes {
                 assert!(wire.is_closed(), "{}", file.display());
             } else {
@@ -80,7 +76,7 @@ fn a_capture_signed_with_a_known_key_is_let_in() {
     let server = Server::new(&[("FLOWGATE_CREDENTIALS", &credentials), fixed]);
     let capture = std::fs::read(root().join("tests/golden/fgv2/start_objects.req")).expect("a capture");
     let answer = exchange(server.address, &capture);
-    assert_eq!((answer.status, answer.error_code(Some(Api::V2)).as_str()), (404, "FGS.5002"), "{answer:?}");
+    answer.expect_error(Api::V2, (404, "FGS.5002"));
 }
 
 #[test]
@@ -132,7 +128,7 @@ fn a_path_means_the_same_however_much_of_it_is_percent_encoded() {
     let mut slash = Call::start(Api::Obs, "encoded");
     slash.path = "/v2/workflows/media%2Ftranscode".into();
     let answer = exchange(server.address, &slash.signed().bytes());
-    assert_eq!((answer.status, answer.error_code(Some(Api::Obs)).as_str()), (400, "InvalidArgument"));
+    answer.expect_error(Api::Obs, (400, "InvalidArgument"));
 }
 
 #[test]
@@ -182,7 +178,7 @@ fn who_asks_whether_to_send_a_body_that_is_too_large_is_told_not_to() {
         let mut wire = Wire::connect(server.address);
         wire.send(&call.head_with(&format!("Content-Length: {}\r\n", LIMIT + 1)));
         let answer = wire.answer();
-        assert_eq!((answer.status, answer.error_code(Some(api)).as_str()), too_large(api), "{answer:?}");
+        answer.expect_error(api, too_large(api));
     }
 }
 
@@ -200,9 +196,9 @@ fn the_largest_body_passes_and_one_byte_more_is_refused() {
     for api in Api::ALL {
         let fits = exchange(server.address, &of_length(api, LIMIT).bytes());
         let is_too_large = |answer: &str| answer == too_large(api).1;
-        assert!(fits.status == 200 || !is_too_large(&fits.error_code(Some(api))), "{api:?}: {fits:?}");
+        assert!(fits.status == 200 || !is_too_large(&fits.error_code(api)), "{api:?}: {fits:?}");
         let over = exchange(server.address, &of_length(api, LIMIT + 1).bytes());
-        assert_eq!((over.status, over.error_code(Some(api)).as_str()), too_large(api), "{over:?}");
+        over.expect_error(api, too_large(api));
     }
     let fits = exchange(server.address, &of_length(Api::V2, LIMIT).bytes());
     assert_eq!(fits.json(), json!({"execution_id": "long"}), "all of it was read, kept and compared");
@@ -213,13 +209,12 @@ fn a_client_that_sends_everything_first_reads_why_its_body_is_refused() {
     let server = Server::new(&[]);
     let body = vec![b' '; 20 * 1024 * 1024];
     for api in Api::ALL {
-        let mut call = Call::start(api, "huge").signed();
-        call.body = body.clone();
+        let call = Call::start(api, "huge").signed().body(body.clone());
         let mut wire = Wire::connect(server.address);
         wire.send(&call.head());
         wire.send(&call.body);
         let answer = wire.answer();
-        assert_eq!((answer.status, answer.error_code(Some(api)).as_str()), too_large(api), "{answer:?}");
+        answer.expect_error(api, too_large(api));
         wire.send(&Call::start(api, "after-a-huge-one").signed().bytes());
         assert_eq!(wire.answer().status, 200, "the connection is good for another");
     }
@@ -235,7 +230,7 @@ fn a_body_cut_short_is_refused_in_the_dialect() {
         wire.send(&call.body[..10]);
         wire.finish();
         let answer = wire.answer();
-        assert_eq!((answer.status, answer.error_code(Some(api)).as_str()), (400, code), "{answer:?}");
+        answer.expect_error(api, (400, code));
     }
     // Nothing was started: the same keys are free for another input.
     for api in Api::ALL {
@@ -257,7 +252,7 @@ fn other_methods_are_refused_in_the_dialect_and_head_has_no_body() {
             let answer = exchange(server.address, &with_method(method).bytes());
             assert_eq!(answer.status, 405, "{method}: {answer:?}");
             assert!(answer.header("allow").contains("POST"), "{answer:?}");
-            answer.error_code(Some(api));
+            answer.error_code(api);
         }
         let mut wire = Wire::connect(server.address);
         wire.send(&with_method("HEAD").bytes());
@@ -267,7 +262,7 @@ fn other_methods_are_refused_in_the_dialect_and_head_has_no_body() {
         assert_eq!(wire.answer().status, 200, "no body came between the answers");
     }
     let answer = exchange(server.address, format!("OPTIONS * HTTP/1.1\r\nHost: {HOST}\r\n\r\n").as_bytes());
-    assert_eq!((answer.status, answer.error_code(None).as_str()), (404, "APIGW.0101"));
+    answer.expect_error(None, (404, "APIGW.0101"));
 }
 
 #[test]
@@ -285,7 +280,7 @@ fn it_is_ready_as_long_as_its_storage_can_be_reached_and_alive_all_the_time() {
     assert_eq!(get("/healthz"), (200, "ok".to_owned()));
     for (api, code) in [(Api::Obs, "ServiceUnavailable"), (Api::V1, "FGS.0015"), (Api::V2, "FSS.0503")] {
         let answer = exchange(server.address, &Call::start(api, "no-storage").signed().bytes());
-        assert_eq!((answer.status, answer.error_code(Some(api)).as_str()), (503, code), "{answer:?}");
+        answer.expect_error(api, (503, code));
         assert!(!answer.header("retry-after").is_empty(), "{answer:?}");
     }
 }

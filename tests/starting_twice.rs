@@ -5,13 +5,14 @@ use std::sync::Arc;
 use flowgate::clock::Clock;
 use flowgate::execution::{Execution, ExecutionKey, ExecutionName, ExecutionStore, Moved, Origin, Status, Summary};
 use flowgate::store::embedded::Embedded;
-use flowgate::store::{self, DynamoStore, Endpoint, Patience};
+use flowgate::store::{DynamoStore, Patience};
 use futures_util::future::join_all;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
 use crate::support::{
-    Answer, Call, PROJECT, RETENTION_DAYS, TestApp, TestClock, embedded_store, fixed_time, publish_samples,
+    Answer, Api, Call, Front, PROJECT, RETENTION_DAYS, TestApp, TestClock, embedded_store, fixed_time, publish_samples,
+    table, workflow_id,
 };
 
 const RUN_ID: &str = "X-WorkflowRun-ID";
@@ -34,8 +35,9 @@ impl Setup {
         Self { store, clock, app }
     }
 
+    /// Signs a call and sends it.
     async fn send(&self, call: &Call) -> Answer {
-        self.app.send(call).await
+        self.app.send(&call.signed()).await
     }
 
     async fn executions(&self) -> Vec<Summary> {
@@ -48,12 +50,12 @@ impl Setup {
 }
 
 async fn executions(store: &DynamoStore, clock: &dyn Clock) -> Vec<Summary> {
-    store.list(PROJECT, Call::workflow_id(), None, 1000, clock.now()).await.expect("a page").entries
+    store.list(PROJECT, workflow_id(), None, 1000, clock.now()).await.expect("a page").entries
 }
 
 fn key(name: &str) -> ExecutionKey {
     let name = ExecutionName::parse(name).expect("a valid name");
-    ExecutionKey { project_id: PROJECT.into(), workflow_id: Call::workflow_id(), name }
+    ExecutionKey { project_id: PROJECT.into(), workflow_id: workflow_id(), name }
 }
 
 /// A start through each API, and by each kind of key, under the same text as key.
@@ -72,20 +74,26 @@ fn name_in(answer: &Answer) -> String {
     name.and_then(Value::as_str).expect("a name").to_owned()
 }
 
+/// Sends a call to each of the programs at the same time, and asserts that all answer it with the same success.
+async fn all_get_one_answer(apps: impl Iterator<Item = Arc<TestApp>>, kind: &str, call: &Call) {
+    let call = call.signed();
+    let answers = join_all(apps.map(|app| {
+        let call = call.clone();
+        tokio::spawn(async move { app.send(&call).await })
+    }))
+    .await;
+    let answers: Vec<Answer> = answers.into_iter().map(|answer| answer.expect("no panic")).collect();
+    answers[0].expect_success();
+    for answer in &answers {
+        assert_eq!((answer.status, &answer.body), (200, &answers[0].body), "{kind}");
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn of_64_concurrent_starts_one_is_made_and_all_get_its_answer() {
     let setup = Setup::new().await;
     for (count, (kind, call)) in keyed_starts("run").into_iter().enumerate() {
-        let answers = join_all((0..64).map(|_| {
-            let (app, call) = (setup.app.clone(), call.clone());
-            tokio::spawn(async move { app.send(&call).await })
-        }))
-        .await;
-        let answers: Vec<Answer> = answers.into_iter().map(|answer| answer.expect("no panic")).collect();
-        answers[0].expect_success();
-        for answer in &answers {
-            assert_eq!((answer.status, &answer.body), (200, &answers[0].body), "{kind}");
-        }
+        all_get_one_answer((0..64).map(|_| setup.app.clone()), kind, &call).await;
         assert_eq!(setup.executions().await.len(), count + 1, "{kind}");
     }
 }
@@ -96,8 +104,7 @@ async fn two_processes_over_one_file_make_one_execution_of_a_key() {
     let mut processes = Vec::new();
     for n in 0..2 {
         let embedded = Embedded::open(folder.path()).expect("the embedded store");
-        let client = store::client(&Endpoint::Local(embedded.url()), Patience::LOCAL).await;
-        let store = Arc::new(DynamoStore::new(client, "flowgate".into(), 2));
+        let store = table(&embedded.url(), "flowgate", Patience::LOCAL).await;
         store.create_table().await.expect("a table");
         publish_samples(store.clone()).await;
         let clock = Arc::new(TestClock::starting_at(fixed_time().plus_seconds(60 * n)));
@@ -106,16 +113,7 @@ async fn two_processes_over_one_file_make_one_execution_of_a_key() {
     }
     let (_, store) = &processes[0];
     for (count, (kind, call)) in keyed_starts("run").into_iter().enumerate() {
-        let answers = join_all((0..32).map(|n| {
-            let (app, call) = (processes[n % 2].0.clone(), call.clone());
-            tokio::spawn(async move { app.send(&call).await })
-        }))
-        .await;
-        let answers: Vec<Answer> = answers.into_iter().map(|answer| answer.expect("no panic")).collect();
-        answers[0].expect_success();
-        for answer in &answers {
-            assert_eq!((answer.status, &answer.body), (200, &answers[0].body), "{kind}");
-        }
+        all_get_one_answer((0..32).map(|n| processes[n % 2].0.clone()), kind, &call).await;
         let clock = TestClock::starting_at(fixed_time().plus_seconds(120));
         assert_eq!(executions(store, &clock).await.len(), count + 1, "{kind}");
     }
@@ -143,7 +141,7 @@ async fn a_different_request_under_the_same_key_is_a_conflict() {
         (obs(json!({"bucket": "movies", "object": "a.mp4"})), "OperationAborted"),
         (obs(json!({"bucket": "videos", "object": "a.mp4", "inputs": {"height": 1080}})), "OperationAborted"),
     ] {
-        setup.send(&call).await.expect_refusal(409, code);
+        setup.send(&call).await.expect_error(call.api, (409, code));
     }
     assert_eq!(setup.executions().await, before);
     for (kind, call) in keyed_starts("run") {
@@ -177,7 +175,7 @@ async fn the_form_of_a_request_does_not_matter() {
             v2(r#"{"input":" { } ","headers":{}}"#),
         ]
         .into_iter()
-        .map(|call| call.replace_header(RUN_ID, "run-v2-empty"))
+        .map(|call| call.header(RUN_ID, "run-v2-empty"))
         .collect(),
         vec![
             obs(r#"{"bucket":"videos","object":"a/b.mp4"}"#),
@@ -190,7 +188,7 @@ async fn the_form_of_a_request_does_not_matter() {
         first.expect_success();
         for call in &calls {
             assert_eq!(setup.send(call).await.body, first.body);
-            let other_gateway = Answer::read(&setup.app.invoke(&call.http_api_event()).await);
+            let other_gateway = Answer::from_lambda(&setup.app.invoke(&call.signed().event(Front::HttpApi)).await);
             assert_eq!((other_gateway.status, other_gateway.body), (200, first.body.clone()));
         }
         assert_eq!(setup.executions().await.len(), count + 1);
@@ -271,9 +269,9 @@ async fn a_key_is_free_again_once_its_execution_has_expired() {
     let first = setup.send(&Call::start_v1("run", "{}")).await.expect_success();
     setup.clock.advance_seconds(i64::from(RETENTION_DAYS) * 86_400 - 60);
     let late = |input| Call::start_v1("run", input).signed_at(setup.clock.now());
-    assert_eq!(setup.send(&late("{}")).await.expect_success(), first, "a minute before");
+    assert_eq!(setup.app.send(&late("{}")).await.expect_success(), first, "a minute before");
     setup.clock.advance_seconds(60);
-    let second = setup.send(&late("{\"n\":1}")).await.expect_success();
+    let second = setup.app.send(&late("{\"n\":1}")).await.expect_success();
     assert_eq!(second["execution_urn"], first["execution_urn"]);
     assert_ne!(second["started_at"], first["started_at"]);
 }
@@ -286,7 +284,7 @@ async fn an_execution_is_the_same_in_both_functiongraph_apis() {
 
     let first = setup.send(&v1("run-1", "{\"n\":1}")).await.expect_success();
     assert_eq!(setup.send(&v2("run-1", "{\"n\":1}")).await.expect_success(), json!({"execution_id": "run-1"}));
-    setup.send(&v2("run-1", "{\"n\":2}")).await.expect_refusal(409, "FSS.0409");
+    setup.send(&v2("run-1", "{\"n\":2}")).await.expect_error(Api::V2, (409, "FSS.0409"));
     assert_eq!(setup.send(&v1("run-1", "{\"n\":1}")).await.expect_success(), first);
     assert_eq!(setup.read("run-1").await.origin, Origin::FunctionGraphV1);
 
@@ -295,6 +293,6 @@ async fn an_execution_is_the_same_in_both_functiongraph_apis() {
     let again = setup.send(&v1("run-2", "{\"n\":1}")).await.expect_success();
     let urn = format!("urn:fgs:local-1:{PROJECT}:execution:media-transcode:run-2:d0d0cafed0d0cafed0d0cafed0d0cafe");
     assert_eq!(again, json!({"execution_urn": urn, "started_at": started_at}));
-    setup.send(&v1("run-2", "{\"n\":2}")).await.expect_refusal(409, "FGS.4106");
+    setup.send(&v1("run-2", "{\"n\":2}")).await.expect_error(Api::V1, (409, "FGS.4106"));
     assert_eq!(setup.executions().await.len(), 2);
 }

@@ -4,12 +4,11 @@ use std::time::Duration;
 
 use flowgate::execution::{Created, Execution, ExecutionStore, Moved, Status};
 use flowgate::store::{DynamoStore, Patience};
-use flowgate::workflow::{Definition, StoreError, Workflow, WorkflowName, WorkflowStore};
+use flowgate::workflow::{StoreError, Workflow, WorkflowStore};
 use tokio::net::TcpSocket;
-use uuid::Uuid;
 
-use super::{execution, json, key, now, on_each_server};
-use crate::support::{Fault, PROJECT, root};
+use super::{execution, json, key, now, on_each_server, workflow};
+use crate::support::{Fault, PROJECT};
 
 /// Gives up almost at once: for storage that never answers.
 const IMPATIENT: Patience = Patience { attempt: Duration::from_millis(20), ..Patience::LOCAL };
@@ -18,15 +17,7 @@ const IMPATIENT: Patience = Patience { attempt: Duration::from_millis(20), ..Pat
 const DEPLOYED: Patience = Patience { attempt: Patience::DEPLOYED.attempt, ..Patience::LOCAL };
 
 fn sample() -> Workflow {
-    let text = std::fs::read_to_string(root().join("workflows/media-transcode.json")).expect("a sample");
-    Workflow {
-        id: Uuid::from_u128(7),
-        project_id: PROJECT.into(),
-        name: WorkflowName::parse("media-transcode").expect("a valid name"),
-        definition: Definition::parse(&text).expect("a valid definition"),
-        created_at: now(),
-        updated_at: now(),
-    }
+    workflow(7, "media-transcode")
 }
 
 /// How each method of the ports fails; panics if one does not.

@@ -11,9 +11,10 @@ use flowgate::execution::{Execution, ExecutionKey, ExecutionName, Fingerprint, O
 use flowgate::json::JsonText;
 use flowgate::store::embedded::Embedded;
 use flowgate::store::{self, DynamoStore, Endpoint, Patience};
+use flowgate::workflow::{Definition, Workflow, WorkflowName};
 use uuid::Uuid;
 
-use crate::support::{PROJECT, Proxy, fixed_time};
+use crate::support::{PROJECT, Proxy, fixed_time, read_json, root};
 
 const ENDPOINT: &str = "FLOWGATE_TEST_DYNAMODB_ENDPOINT";
 
@@ -110,6 +111,27 @@ fn execution(text: &str) -> Execution {
     }
 }
 
+/// The sample definition under another name, with a description to tell versions apart.
+fn definition(name: &str, description: &str) -> Definition {
+    let mut document = read_json(&root().join("workflows/media-transcode.json"));
+    document["name"] = name.into();
+    document["description"] = description.into();
+    Definition::parse(&document.to_string()).expect("a valid definition")
+}
+
+/// The sample workflow under another id and name.
+fn workflow(id: u128, name: &str) -> Workflow {
+    Workflow {
+        id: Uuid::from_u128(id),
+        project_id: PROJECT.into(),
+        name: WorkflowName::parse(name).expect("a valid name"),
+        definition: definition(name, "first"),
+        created_at: now(),
+        updated_at: now(),
+    }
+}
+
+/// The present of the tests.
 fn now() -> Timestamp {
     fixed_time()
 }

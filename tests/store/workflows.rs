@@ -3,32 +3,11 @@
 use std::sync::Arc;
 
 use flowgate::store::DynamoStore;
-use flowgate::workflow::{Definition, StoreError, Workflow, WorkflowName, WorkflowStore};
+use flowgate::workflow::{StoreError, Workflow, WorkflowStore};
 use futures_util::future::join_all;
-use uuid::Uuid;
 
-use super::{now, on_each_server};
-use crate::support::{PROJECT, root};
-
-/// The sample definition under another name, with a description to tell versions apart.
-fn definition(name: &str, description: &str) -> Definition {
-    let text = std::fs::read_to_string(root().join("workflows/media-transcode.json")).expect("a sample");
-    let mut document: serde_json::Value = serde_json::from_str(&text).expect("JSON");
-    document["name"] = name.into();
-    document["description"] = description.into();
-    Definition::parse(&document.to_string()).expect("a valid definition")
-}
-
-fn workflow(id: u128, name: &str) -> Workflow {
-    Workflow {
-        id: Uuid::from_u128(id),
-        project_id: PROJECT.into(),
-        name: WorkflowName::parse(name).expect("a valid name"),
-        definition: definition(name, "first"),
-        created_at: now(),
-        updated_at: now(),
-    }
-}
+use super::{definition, now, on_each_server, workflow};
+use crate::support::PROJECT;
 
 /// What is stored under the workflow's id and under its name.
 async fn under_both_keys(store: &DynamoStore, workflow: &Workflow) -> [Option<Workflow>; 2] {

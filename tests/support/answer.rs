@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use super::caller::Api;
+use super::call::Api;
 
 /// An answer.
 #[derive(Debug, Clone)]
@@ -30,6 +30,7 @@ impl Answer {
         Self { status, headers, body: answer["body"].as_str().expect("a body").to_owned() }
     }
 
+    /// The value of a header, by lower-case name; empty if there is none.
     pub fn header(&self, name: &str) -> &str {
         self.headers.get(name).map(String::as_str).unwrap_or_default()
     }
@@ -39,9 +40,23 @@ impl Answer {
         serde_json::from_str(&self.body).unwrap_or_else(|error| panic!("{error}: {self:?}"))
     }
 
+    /// The body of a success.
+    #[track_caller]
+    pub fn expect_success(&self) -> Value {
+        assert_eq!(self.status, 200, "{self:?}");
+        self.json()
+    }
+
+    /// Asserts an error of this status and code; `api` is as for [`Self::error_code`].
+    #[track_caller]
+    pub fn expect_error(&self, api: impl Into<Option<Api>>, (status, code): (u16, &str)) {
+        assert_eq!((self.status, self.error_code(api).as_str()), (status, code), "{self:?}");
+    }
+
     /// The vendor's code of an error. Panics unless the whole answer is an error in the dialect of `api`, or, where that is
     /// left open, in any; `None` stands for a path that may be of any API or none.
-    pub fn error_code(&self, api: Option<Api>) -> String {
+    #[track_caller]
+    pub fn error_code(&self, api: impl Into<Option<Api>>) -> String {
         assert!(self.status >= 400, "no error: {self:?}");
         let is_xml = self.header("content-type") == "application/xml";
         let (code, message, request_id, is_obs) = if is_xml {
@@ -65,7 +80,7 @@ impl Answer {
         if is_obs {
             assert_eq!(self.header("x-obs-request-id"), request_id, "{self:?}");
         }
-        if let Some(api) = api {
+        if let Some(api) = api.into() {
             assert_eq!(is_obs, api == Api::Obs, "the wrong dialect for {api:?}: {self:?}");
         }
         code

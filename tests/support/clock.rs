@@ -8,10 +8,12 @@ use flowgate::clock::{Clock, Timestamp};
 pub struct TestClock(AtomicI64);
 
 impl TestClock {
+    /// A clock whose first reading is this instant.
     pub fn starting_at(instant: Timestamp) -> Self {
         Self(AtomicI64::new(instant.millis()))
     }
 
+    /// Moves on at once.
     pub fn advance_seconds(&self, seconds: i64) {
         self.0.fetch_add(seconds * 1000, Ordering::SeqCst);
     }

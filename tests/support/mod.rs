@@ -1,8 +1,7 @@
 //! What the tests have in common.
 
-pub mod answer;
+mod answer;
 mod call;
-pub mod caller;
 mod clock;
 pub mod gate;
 pub mod mutation;
@@ -26,7 +25,8 @@ use flowgate::workflow::{WorkflowStore, Workflows, files};
 use lambda_http::{Context, LambdaEvent};
 use serde_json::Value;
 
-pub use call::{Answer, Call};
+pub use answer::Answer;
+pub use call::{Api, Call, Front, HOST, workflow_id};
 pub use clock::TestClock;
 pub use proxy::{Fault, Proxy};
 
@@ -34,7 +34,7 @@ pub use proxy::{Fault, Proxy};
 pub const PROJECT: &str = "c0ffee00c0ffee00c0ffee00c0ffee00";
 
 /// Lambda's id of every invocation that [`TestApp::invoke`] makes.
-pub const INVOCATION_ID: &str = "8476a536-e9f4-11e8-9739-2dfe598c3fcd";
+const INVOCATION_ID: &str = "8476a536-e9f4-11e8-9739-2dfe598c3fcd";
 
 /// The repository.
 pub fn root() -> PathBuf {
@@ -65,13 +65,18 @@ pub async fn publish_samples(store: Arc<dyn WorkflowStore>) {
     }
 }
 
+/// A table of the DynamoDB at `url`, whether it is there yet or not.
+pub async fn table(url: &str, name: &str, patience: Patience) -> Arc<DynamoStore> {
+    let client = store::client(&Endpoint::Local(url.to_owned()), patience).await;
+    Arc::new(DynamoStore::new(client, name.into(), 2))
+}
+
 /// An empty table in a store of its own, in memory.
 pub async fn embedded_store() -> Arc<DynamoStore> {
     let embedded = Embedded::in_memory().expect("the embedded store");
-    let client = store::client(&Endpoint::Local(embedded.url()), Patience::LOCAL).await;
-    let table = DynamoStore::new(client, "flowgate".into(), 2);
+    let table = table(&embedded.url(), "flowgate", Patience::LOCAL).await;
     table.create_table().await.expect("a table");
-    Arc::new(table)
+    table
 }
 
 /// The program as the function runs it: sample credentials, sample workflows, and the clock of the event files.
@@ -106,9 +111,9 @@ impl TestApp {
         Self { function: Function::new(apis, "") }
     }
 
-    /// Sends a call through a REST API and reads the answer.
+    /// Sends a call as it is through a REST API and reads the answer.
     pub async fn send(&self, call: &Call) -> Answer {
-        Answer::read(&self.invoke(&call.rest_event()).await)
+        Answer::from_lambda(&self.invoke(&call.event(Front::Rest)).await)
     }
 
     /// Sends an event, as Lambda would, and returns the answer the front end gets.

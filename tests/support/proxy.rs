@@ -66,6 +66,7 @@ impl Proxy {
         Self { url: format!("http://{address}"), state }
     }
 
+    /// Where the proxy is.
     pub fn url(&self) -> &str {
         &self.url
     }

@@ -17,7 +17,7 @@ use serde_json::Value;
 use tokio::sync::{Mutex, mpsc};
 use uuid::Uuid;
 
-use super::answer::Answer;
+use super::Answer;
 use super::process::DEADLINE;
 
 const PREFIX: &str = "/2018-06-01/runtime/";
@@ -48,6 +48,7 @@ struct Server {
 }
 
 impl RuntimeApi {
+    /// Serves on a port of its own.
     pub fn new() -> Self {
         let (invocations, queue) = mpsc::unbounded_channel();
         let (sender, steps) = channel();

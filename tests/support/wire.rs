@@ -3,7 +3,7 @@
 use std::io::{ErrorKind, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
 
-use super::answer::Answer;
+use super::Answer;
 use super::process::DEADLINE;
 
 /// One connection.
@@ -13,11 +13,12 @@ pub struct Wire {
 }
 
 impl Wire {
+    /// Opens a connection to a server that is there.
     pub fn connect(address: SocketAddr) -> Self {
         Self::try_connect(address).expect("a connection")
     }
 
-    /// As [`Self::connect`], with a server that may be gone; so for the others.
+    /// As [`Self::connect`], with a server that may be gone.
     pub fn try_connect(address: SocketAddr) -> Option<Self> {
         let stream = TcpStream::connect(address).ok()?;
         stream.set_nodelay(true).ok()?;
@@ -26,10 +27,12 @@ impl Wire {
         Some(Self { stream, unread: Vec::new() })
     }
 
+    /// Writes bytes, all of them.
     pub fn send(&mut self, bytes: &[u8]) {
         self.stream.write_all(bytes).expect("a server that reads");
     }
 
+    /// As [`Self::send`], with a server that may hang up.
     pub fn try_send(&mut self, bytes: &[u8]) -> Option<()> {
         self.stream.write_all(bytes).ok()
     }
@@ -39,6 +42,7 @@ impl Wire {
         self.try_finish().expect("an open connection");
     }
 
+    /// As [`Self::finish`], with a server that may hang up.
     pub fn try_finish(&mut self) -> Option<()> {
         self.stream.shutdown(Shutdown::Write).ok()
     }
@@ -48,6 +52,7 @@ impl Wire {
         self.try_answer().unwrap_or_else(|| panic!("cut short: {}", String::from_utf8_lossy(&self.unread)))
     }
 
+    /// As [`Self::answer`], with a server that may hang up.
     pub fn try_answer(&mut self) -> Option<Answer> {
         let (mut answer, length) = self.try_head()?;
         while self.unread.len() < length {
