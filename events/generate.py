@@ -84,12 +84,12 @@ def sign_functiongraph(request, at=NOW, access_key=ACCESS_KEY, secret_key=SECRET
     return request
 
 
-def sign_obs(request, at=NOW, access_key=ACCESS_KEY, secret_key=SECRET_KEY):
+def sign_obs(request, at=NOW, access_key=ACCESS_KEY, secret_key=SECRET_KEY, sub_resources=""):
     """The OBS header scheme."""
     request.headers["Date"] = at.strftime("%a, %d %b %Y %H:%M:%S GMT")
     extra = sorted((name.lower(), value) for name, value in request.headers.items() if name.lower().startswith("x-obs-"))
     to_sign = "\n".join([request.method, "", request.headers["Content-Type"], request.headers["Date"], ""])
-    to_sign += "".join(f"{name}:{value}\n" for name, value in extra) + request.path
+    to_sign += "".join(f"{name}:{value}\n" for name, value in extra) + request.path + sub_resources
     signature = base64.b64encode(hmac.new(secret_key.encode(), to_sign.encode(), hashlib.sha1).digest()).decode()
     request.headers["Authorization"] = f"OBS {access_key}:{signature}"
     return request
@@ -338,6 +338,8 @@ def obs_cases():
     invalid("inputs_unknown_key", {**body, "inputs": {"colour": "red"}}, INPUT_MESSAGES["unknown"])
     invalid("inputs_constraint", {**body, "inputs": {"height": 721}}, INPUT_MESSAGES["constraint"])
     invalid("inputs_wrong_type", {**body, "inputs": {"height": "720"}}, INPUT_MESSAGES["type"])
+    forged = {"$serde_json::private::Number": "720"}
+    invalid("inputs_no_number", {**body, "inputs": {"height": forged}}, INPUT_MESSAGES["type"])
     invalid("body_missing", None, "the request has no body", "InvalidRequestBody")
     invalid("body_not_json", "{", "the request body is not valid JSON", "InvalidRequestBody")
     invalid("body_too_large", "a" * (MAX_BODY + 1), "the request body is larger than 262144 bytes", "EntityTooLarge")
@@ -352,6 +354,11 @@ def obs_cases():
     case("obs/graph_name_illegal", event, obs_error(event, 400, "InvalidArgument", rule, path="/v2/workflows/a%20b%3Ac~d%2Be"))
     event = rest(request(path="/v2/workflows/no-such-graph"))
     case("obs/workflow_not_found", event, obs_error(event, 404, "NoSuchWorkflow", "the specified workflow does not exist", path="/v2/workflows/no-such-graph"))
+    # A name that is a word of another API's paths, and parameters without a value, which are signed.
+    event = rest(request(path="/v2/workflows/fgs"))
+    case("obs/workflow_named_fgs_not_found", event, obs_error(event, 404, "NoSuchWorkflow", "the specified workflow does not exist", path="/v2/workflows/fgs"))
+    event = rest(sign_obs(Request(f"/{STAGE}/v2/workflows/", query="x-workflow-prefix", method="GET"), sub_resources="?x-workflow-prefix"))
+    case("obs/list_not_served", event, obs_error(event, 501, "ServiceNotImplemented", "this operation is not served here", path="/v2/workflows/"))
     event = rest(request(path="/v2/workflows/no-such-graph", headers={"Accept": "application/json"}))
     text = compact({"code": "NoSuchWorkflow", "message": "the specified workflow does not exist", "request_id": HEX_ID.upper()})
     case("obs/workflow_not_found_as_json", event, answer(event, 404, text, {"content-type": "application/json", **obs_headers(event)}))

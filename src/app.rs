@@ -33,10 +33,10 @@ impl App {
         let (source, credentials) = credentials(config, clock.clone()).await?;
         let store = Arc::new(open_table(config).await?);
         let workflows = Workflows::new(store.clone(), clock.clone(), config.workflow_cache_seconds);
-        if config.local {
-            if let Some(credentials) = &credentials {
-                load_workflows(config, credentials, &workflows).await?;
-            }
+        if config.local
+            && let Some(credentials) = &credentials
+        {
+            load_workflows(config, credentials, &workflows).await?;
         }
         let executions = Executions::new(store, clock.clone(), Arc::new(RandomIds), config.retention_days);
         let authenticator = Authenticator::new(source, clock.clone(), config.signature_window_seconds);

@@ -61,7 +61,7 @@ fn load_publishes_every_good_file_and_names_what_is_wrong_with_the_others() {
     let arguments = |paths: &[String]| {
         ["load", "--project", PROJECT].into_iter().map(str::to_owned).chain(paths.iter().cloned()).collect::<Vec<_>>()
     };
-    let load = |paths: &[String]| run(command(data.path()).args(arguments(paths)));
+    let load = |paths: &[String]| run(command(data.path()).env("FLOWGATE_STORE", "embedded").args(arguments(paths)));
 
     let call = |key: &str| Call::start(Api::V2, key).in_workflow("loaded-later").signed();
     let start = |key: &str| exchange(address, &call(key).bytes());
@@ -84,6 +84,21 @@ fn load_publishes_every_good_file_and_names_what_is_wrong_with_the_others() {
     let update = load(&paths[2..3]);
     assert!(update.status.code() == Some(0) && update.stdout.contains("updated loaded-later"), "{update:?}");
     assert_eq!(process.stop().status.code(), Some(0));
+}
+
+/// Whoever loads into a deployed table must not fill a file on the laptop instead.
+#[test]
+fn load_goes_to_aws_unless_it_is_told_otherwise() {
+    let data = tempfile::tempdir().expect("a directory");
+    let sample = root().join("workflows/order-fanout.json");
+    let load = run(command(data.path()).args(["load", "--project", PROJECT]).arg(&sample).envs([
+        ("AWS_REGION", "eu-west-1"),
+        ("AWS_EC2_METADATA_DISABLED", "true"),
+        ("FLOWGATE_TABLE", "workflows"),
+    ]));
+    assert_eq!(load.status.code(), Some(1), "there are no credentials for AWS here: {load:?}");
+    assert!(load.stdout.contains("loading into table workflows in DynamoDB"), "{load:?}");
+    assert_eq!(std::fs::read_dir(data.path()).expect("a directory").count(), 0, "nothing was written here");
 }
 
 /// What a shell makes of a command line that calls curl, without curl: its arguments.

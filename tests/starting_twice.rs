@@ -6,6 +6,7 @@ use flowgate::clock::Clock;
 use flowgate::execution::{Execution, ExecutionKey, ExecutionName, ExecutionStore, Moved, Origin, Status, Summary};
 use flowgate::store::embedded::Embedded;
 use flowgate::store::{DynamoStore, Patience};
+use flowgate::workflow::{Definition, Workflow, WorkflowStore};
 use futures_util::future::join_all;
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -295,4 +296,19 @@ async fn an_execution_is_the_same_in_both_functiongraph_apis() {
     assert_eq!(again, json!({"execution_urn": urn, "started_at": started_at}));
     setup.send(&v1("run-2", "{\"n\":2}")).await.expect_error(Api::V1, (409, "FGS.4106"));
     assert_eq!(setup.executions().await.len(), 2);
+}
+
+#[tokio::test]
+async fn a_repeat_is_the_same_start_after_the_workflows_defaults_have_changed() {
+    let setup = Setup::new().await;
+    let call = Call::start_obs("a.mp4").header(IDEMPOTENCY_KEY, "run");
+    let first = setup.send(&call).await;
+    first.expect_success();
+    let old = setup.store.find_by_id(PROJECT, workflow_id()).await.expect("an answer").expect("the sample");
+    let text = old.definition.text().replace("\"default\":\"mp4\"", "\"default\":\"webm\"");
+    assert_ne!(text, old.definition.text());
+    let definition = Definition::parse(&text).expect("a definition");
+    setup.store.save(&Workflow { definition, ..old }).await.expect("a saved workflow");
+    let later = TestApp::process(setup.store.clone(), setup.store.clone(), setup.clock.clone());
+    assert_eq!(later.send(&call.signed()).await.body, first.body);
 }

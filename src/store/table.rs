@@ -100,3 +100,21 @@ fn string_attribute(name: &str) -> Result<AttributeDefinition, StoreError> {
         .build()
         .map_err(|error| StoreError::Rejected(Box::new(error)))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_deployed_table_has_the_same_keys_and_index() {
+        let template = include_str!("../../template.yaml");
+        let index = template.split("IndexName: by_workflow").nth(1).expect("the index");
+        let listed = index.split("NonKeyAttributes:").nth(1).expect("its attributes");
+        let attributes = listed.lines().skip(1).map_while(|line| line.trim().strip_prefix("- "));
+        assert_eq!(attributes.collect::<Vec<_>>(), BY_WORKFLOW_ATTRIBUTES);
+        for (name, kind) in [("pk", "HASH"), ("sk", "RANGE"), ("list_pk", "HASH"), ("list_sk", "RANGE")] {
+            assert!(template.contains(&format!("{{ AttributeName: {name}, KeyType: {kind} }}")), "{name}");
+        }
+        assert!(template.contains("AttributeName: expires_at"), "the TTL attribute");
+    }
+}
