@@ -12,7 +12,7 @@ pub struct ExecutionName(String);
 /// Why a text is no execution name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidName {
-    /// Empty, or longer than [`MAX_CHARS`].
+    /// Empty, or longer than 80 characters.
     #[error("must have 1 to {MAX_CHARS} characters")]
     Length,
     /// Contains a character of the vendor's blacklist.
