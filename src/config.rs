@@ -12,7 +12,7 @@
 //! | `FLOWGATE_CREDENTIALS_SECRET` | AWS Secrets Manager secret that holds the credentials | none |
 //! | `FLOWGATE_CREDENTIALS_FILE` | file that holds them | none |
 //! | `FLOWGATE_CREDENTIALS` | the credentials themselves, as JSON | none; locally the sample pair |
-//! | `FLOWGATE_CREDENTIALS_TTL_SECONDS` | how long a fetched secret is used before it is fetched again, 1 to 86400 | `300` |
+//! | `FLOWGATE_CREDENTIALS_TTL_SECONDS` | how long a fetched secret is used before it is fetched again, 10 to 86400 | `300` |
 //! | `FLOWGATE_SIGNATURE_WINDOW_SECONDS` | how far a signature's time may be off, 1 to 900 | `900` |
 //! | `FLOWGATE_WORKFLOW_CACHE_SECONDS` | how long a workflow is remembered, 0 to 3600 | `30` |
 //! | `FLOWGATE_RETENTION_DAYS` | how long a record is kept after its last change, 1 to 3650 | `90` |
@@ -235,7 +235,7 @@ impl Config {
             base_path: read_base_path(&get)?,
             workflows_dir: get("FLOWGATE_WORKFLOWS_DIR").unwrap_or_else(|| "workflows".into()).into(),
             credentials: read_credentials(&get, local)?,
-            credentials_ttl_seconds: number(&get, "FLOWGATE_CREDENTIALS_TTL_SECONDS", 1, 86_400, 300)?,
+            credentials_ttl_seconds: number(&get, "FLOWGATE_CREDENTIALS_TTL_SECONDS", 10, 86_400, 300)?,
             signature_window_seconds: number(&get, "FLOWGATE_SIGNATURE_WINDOW_SECONDS", 1, 900, 900)?,
             log_level: parsed(&get, "FLOWGATE_LOG", "must be off, error, warn, info, debug or trace")?
                 .unwrap_or(LevelFilter::INFO),

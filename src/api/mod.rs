@@ -26,6 +26,7 @@ use tokio::sync::Mutex;
 
 use crate::auth::{Authenticator, Family, Incoming, Principal};
 use crate::clock::Clock;
+use crate::errors;
 use crate::execution::Executions;
 use crate::workflow::Workflows;
 
@@ -48,14 +49,14 @@ enum Api {
 
 impl Api {
     /// Which API owns a path; `None` for a path of none.
-    fn claim(request: &Request) -> Option<Self> {
-        let segments = path::segments(&request.path);
+    fn claim(path: &str, query: &str) -> Option<Self> {
+        let segments = path::segments(path);
         match segments.as_slice() {
             ["v1.0", _, resource, ..] if functiongraph_v1::claims(resource) => Some(Self::FunctionGraphV1),
             // Longer than any path of OBS, where `fgs` may be the name of a workflow.
             ["v2", _, "fgs", _, ..] => Some(Self::FunctionGraphV2),
             ["v2", resource, ..] if obs::claims(resource) => Some(Self::Obs),
-            _ if obs::is_trigger_policy(request) => Some(Self::Obs),
+            _ if obs::is_trigger_policy(query) => Some(Self::Obs),
             _ => None,
         }
     }
@@ -68,6 +69,14 @@ impl Api {
             Self::FunctionGraphV2 => "functiongraph_v2",
         }
     }
+}
+
+/// Which schemes a call to this path (below stage and base path) is signed with; `None` for a path of no API.
+pub(crate) fn family_of(path: &str, query: &str) -> Option<Family> {
+    Api::claim(path, query).map(|api| match api {
+        Api::Obs => Family::Obs,
+        Api::FunctionGraphV1 | Api::FunctionGraphV2 => Family::FunctionGraph,
+    })
 }
 
 /// The three APIs over the domain.
@@ -105,7 +114,7 @@ impl Apis {
     /// Answers one call, whatever it is: a failure, a panic included, is an answer too. Logs one line about it.
     pub async fn answer(&self, request: Request) -> Response<Bytes> {
         let begun = Instant::now();
-        let api = Api::claim(&request);
+        let api = Api::claim(&request.path, &request.query);
         let served = AssertUnwindSafe(self.serve(api, &request)).catch_unwind().await;
         let mut reply = served.unwrap_or_else(|_| match api {
             None => error_body::unknown_api(&request),
@@ -128,7 +137,7 @@ impl Apis {
         let ready = match self.executions.ready().await {
             Ok(()) => true,
             Err(error) => {
-                tracing::warn!(error = %refusal::chain(&error), "the storage cannot be reached");
+                tracing::warn!(error = %errors::chain(&error), "the storage cannot be reached");
                 false
             }
         };
@@ -211,7 +220,7 @@ impl Reply {
     /// Says what the caller can do about a refusal: which methods there are, or when to come back.
     fn advising(self, error: &(impl std::error::Error + 'static), common: Option<&Refusal>) -> Self {
         let execution = if let Some(Refusal::Conflict { name }) = common { Some(name.to_string()) } else { None };
-        let reply = Self { cause: Some(refusal::chain(error)), execution, ..self };
+        let reply = Self { cause: Some(errors::chain(error)), execution, ..self };
         match (common, reply.response.status()) {
             (Some(Refusal::MethodNotAllowed { allow }), _) => reply.header(ALLOW, HeaderValue::from_static(allow)),
             (_, StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS) => {

@@ -14,6 +14,12 @@ pub(super) fn decode(segment: &str) -> Option<Cow<'_, str>> {
     percent_decode_str(segment).decode_utf8().ok()
 }
 
+/// Whether a query has a parameter of this name, with or without a value. Names are compared decoded, as they are signed.
+pub(super) fn has_parameter(query: &str, name: &str) -> bool {
+    let mut names = query.split('&').filter_map(|pair| pair.split('=').next());
+    names.any(|encoded| decode(encoded).as_deref() == Some(name))
+}
+
 #[cfg(test)]
 mod tests {
     use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
@@ -28,6 +34,14 @@ mod tests {
         assert_eq!(segments("v2/a"), Vec::<&str>::new());
         assert_eq!(decode("%ff"), None);
         assert_eq!(decode("100%").as_deref(), Some("100%"), "a lone per cent sign stands for itself");
+    }
+
+    #[test]
+    fn a_parameter_is_found_however_its_name_is_written() {
+        for query in ["x-workflow-create", "a=1&x-workflow-create=", "x%2Dworkflow-create=1"] {
+            assert!(has_parameter(query, "x-workflow-create"), "{query}");
+        }
+        assert!(!has_parameter("y=x-workflow-create&x-workflow-creates", "x-workflow-create"));
     }
 
     proptest! {

@@ -6,8 +6,6 @@ use bytes::Bytes;
 use http::{HeaderMap, Method};
 use uuid::Uuid;
 
-use super::path;
-
 /// Most bytes a request body may have, after base64 decoding: with its record it stays below DynamoDB's 400 KB for an item.
 pub const MAX_BODY_BYTES: usize = 256 * 1024;
 
@@ -51,13 +49,6 @@ impl Request {
             .map(|value| std::str::from_utf8(value.as_bytes()))
             .transpose()
             .map_err(|_| format!("header {name} must be UTF-8"))
-    }
-
-    /// Whether the query has a parameter of this name, with or without a value. Names are compared decoded, as they are
-    /// signed.
-    pub(super) fn has_query(&self, name: &str) -> bool {
-        let mut names = self.query.split('&').filter_map(|pair| pair.split('=').next());
-        names.any(|encoded| path::decode(encoded).as_deref() == Some(name))
     }
 }
 

@@ -7,7 +7,6 @@
 //! 3. A fetch that fails is logged, and the credentials of the last one stay in use.
 //! 4. A secret that cannot be read, has no credentials, or has the sample pair counts as a failure.
 
-use std::error::Error;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -16,6 +15,7 @@ use aws_sdk_secretsmanager::Client;
 
 use super::credentials::{CredentialSource, Credentials, Unavailable};
 use crate::clock::{Clock, Timestamp};
+use crate::errors;
 
 const LEAST_SECONDS: i64 = 10;
 const LEAST_SECONDS_AT_FIRST: i64 = 1;
@@ -101,7 +101,7 @@ impl SecretsManagerCredentials {
         let output = tokio::time::timeout(FETCH_TIMEOUT, call)
             .await
             .map_err(|_| format!("no answer within {} seconds", FETCH_TIMEOUT.as_secs()))?
-            .map_err(|error| chain(&error))?;
+            .map_err(|error| errors::chain(&error))?;
         let text = output.secret_string().ok_or("the secret is binary, not text")?;
         let credentials = Credentials::parse(text).map_err(|error| error.to_string())?;
         if credentials.is_empty() {
@@ -112,19 +112,6 @@ impl SecretsManagerCredentials {
         }
         Ok(credentials)
     }
-}
-
-/// An error and what caused it. The SDK's own way to show these adds `Debug` output, which may hold the answer's body, and
-/// so the secret.
-fn chain(error: &dyn Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text.push_str(": ");
-        text.push_str(&error.to_string());
-        cause = error.source();
-    }
-    text
 }
 
 #[async_trait]

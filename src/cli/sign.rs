@@ -8,10 +8,12 @@ use http::uri::Uri;
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use serde_json::Value;
 
+use crate::api;
 use crate::app;
-use crate::auth::{Credential, Credentials, Incoming, sign_obs, sign_sdk_hmac};
+use crate::auth::{Credential, Credentials, Family, Incoming, sign_obs, sign_sdk_hmac};
 use crate::clock::{Clock, SystemClock, Timestamp};
 use crate::config::Config;
+use crate::gateway::below;
 use crate::gateway::lambda::Event;
 
 /// Headers that front ends and HTTP libraries add: no client signs them.
@@ -59,7 +61,8 @@ pub(super) fn curl_line(
         headers: &given,
         body: data.as_bytes(),
     };
-    let added = sign(config, credential, &incoming, &host)?;
+    let path = below(uri.path(), &config.base_path);
+    let added = sign(config, credential, path, &incoming, &host)?;
     let mut line = format!("curl -sS -X {method} {}", quoted(url));
     for (name, value) in given.iter().chain(&added).filter(|(name, _)| *name != http::header::HOST) {
         line += &format!(" -H {}", quoted(&format!("{name}: {}", value.to_str()?)));
@@ -92,7 +95,7 @@ fn sign_event(config: &Config, credential: &Credential, text: &str) -> Result<Va
         headers: &headers,
         body: &request.body,
     };
-    let added = sign(config, credential, &incoming, &host)?;
+    let added = sign(config, credential, &request.path, &incoming, &host)?;
     for (name, value) in &added {
         let value = value.to_str()?;
         set_header(&mut document, "headers", name.as_str(), Value::from(value));
@@ -110,14 +113,19 @@ fn set_header(event: &mut Value, map: &str, name: &str, value: Value) {
     headers.insert(present.unwrap_or_else(|| name.to_owned()), value);
 }
 
-/// Signs the way the vendor's client for the API does.
-fn sign(config: &Config, credential: &Credential, incoming: &Incoming<'_>, host: &str) -> Result<HeaderMap> {
+/// Signs the way the vendor's client does for the API that owns `path`, which is what the client sends less stage and base
+/// path.
+fn sign(
+    config: &Config,
+    credential: &Credential,
+    path: &str,
+    incoming: &Incoming<'_>,
+    host: &str,
+) -> Result<HeaderMap> {
     let at: Timestamp = config.fixed_time.unwrap_or_else(|| SystemClock.now());
-    let is_functiongraph = incoming.path.contains("/fgs/") || incoming.path.contains("/cloud_graphs");
-    let signed = if is_functiongraph {
-        sign_sdk_hmac(incoming, host, credential, at)
-    } else {
-        sign_obs(incoming, host, credential, at)
+    let signed = match api::family_of(path, incoming.query).with_context(|| format!("{path} is a path of no API"))? {
+        Family::FunctionGraph => sign_sdk_hmac(incoming, host, credential, at),
+        Family::Obs => sign_obs(incoming, host, credential, at),
     };
     signed.map_err(|error| anyhow!("the request cannot be signed: {error}"))
 }

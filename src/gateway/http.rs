@@ -74,8 +74,10 @@ pub async fn run(listener: TcpListener, apis: Apis, base_path: &str) {
         });
     }
     drop(listener);
-    if tokio::time::timeout(GRACE, graceful.shutdown()).await.is_err() {
-        tracing::warn!("some calls did not end in time");
+    tokio::select! {
+        () = graceful.shutdown() => {}
+        () = tokio::time::sleep(GRACE) => tracing::warn!("some calls did not end in time"),
+        () = told_to_end() => tracing::warn!("told to end a second time, not waiting for running calls"),
     }
 }
 

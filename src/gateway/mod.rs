@@ -14,7 +14,7 @@ fn is_query(text: &str) -> bool {
 }
 
 /// Takes a configured base path (`/base`, or empty) off the front of a path, at a segment's end only.
-fn below<'a>(path: &'a str, base: &str) -> &'a str {
+pub(crate) fn below<'a>(path: &'a str, base: &str) -> &'a str {
     match path.strip_prefix(base) {
         Some(rest) if rest.starts_with('/') => rest,
         _ => path,

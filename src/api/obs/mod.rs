@@ -18,6 +18,9 @@ const X_OBS_REQUEST_ID: HeaderName = HeaderName::from_static("x-obs-request-id")
 /// The query parameter that makes a bucket's path one of this API.
 const TRIGGER_POLICY: &str = "obsworkflowtriggerpolicy";
 
+/// The query parameters that make a POST create a workflow.
+const CREATES: [&str; 2] = ["x-workflow-create", "x-workflow-template-name"];
+
 /// Whether a path `/v2/<resource>...` is of this API.
 pub(super) fn claims(resource: &str) -> bool {
     matches!(
@@ -27,8 +30,8 @@ pub(super) fn claims(resource: &str) -> bool {
 }
 
 /// Whether a call is about a bucket's workflow triggers.
-pub(super) fn is_trigger_policy(request: &Request) -> bool {
-    request.has_query(TRIGGER_POLICY)
+pub(super) fn is_trigger_policy(query: &str) -> bool {
+    path::has_parameter(query, TRIGGER_POLICY)
 }
 
 /// What a call asks for.
@@ -41,9 +44,8 @@ impl<'a> Operation<'a> {
     fn route(request: &'a Request) -> Result<Self, Refusal> {
         let segments = path::segments(&request.path);
         match (segments.as_slice(), &request.method) {
-            // A POST with one of these parameters creates a workflow.
             (["v2", "workflows", _], &Method::POST)
-                if request.has_query("x-workflow-create") || request.has_query("x-workflow-template-name") =>
+                if CREATES.iter().any(|name| path::has_parameter(&request.query, name)) =>
             {
                 Err(Refusal::NotServed)
             }
@@ -60,8 +62,10 @@ impl<'a> Operation<'a> {
             (["v2", "actiontemplates", _], _) => Err(Refusal::MethodNotAllowed { allow: "GET" }),
             (["v2", "workflowtemplates", _], &Method::GET | &Method::POST | &Method::DELETE) => Err(Refusal::NotServed),
             (["v2", "workflowtemplates", _], _) => Err(Refusal::MethodNotAllowed { allow: "GET, POST, DELETE" }),
-            (_, &Method::GET | &Method::PUT | &Method::DELETE) if is_trigger_policy(request) => Err(Refusal::NotServed),
-            (_, _) if is_trigger_policy(request) => Err(Refusal::MethodNotAllowed { allow: "GET, PUT, DELETE" }),
+            (_, &Method::GET | &Method::PUT | &Method::DELETE) if is_trigger_policy(&request.query) => {
+                Err(Refusal::NotServed)
+            }
+            (_, _) if is_trigger_policy(&request.query) => Err(Refusal::MethodNotAllowed { allow: "GET, PUT, DELETE" }),
             _ => Err(Refusal::UnknownPath),
         }
     }
