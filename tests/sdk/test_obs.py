@@ -85,7 +85,7 @@ def refusal(server, call, resource="/" + PATH):
     assert_request_id(result)
     assert (result.hostId, result.resource) == ("flowgate", resource)
     [line] = server.calls()[answered:]
-    assert line["request_id"] == result.requestId.lower(), "one request, one answer"
+    assert line["request_id"] == result.requestId, "one request, one answer"
     return result.status, result.errorCode, result.errorMessage
 
 
