@@ -18,14 +18,36 @@ const WHITE_SPACE: [char; 4] = [' ', '\t', '\n', '\r'];
 /// Splits a JSON object into its members, which are not looked into.
 ///
 /// # Errors
-/// The text is not JSON, or is not an object.
+/// The text is not JSON, has a member that nests more than 128 deep, or is not an object.
 pub fn members(text: &[u8]) -> Result<Members, Invalid> {
     let text = std::str::from_utf8(text).map_err(|_| Invalid::Syntax)?.trim_matches(WHITE_SPACE);
+    if depth(text) > MAX_DEPTH + 1 {
+        return Err(Invalid::Syntax);
+    }
     if text.starts_with('{') {
         return serde_json::from_str(text).map_err(|_| Invalid::Syntax);
     }
     serde_json::from_str::<&RawValue>(text).map_err(|_| Invalid::Syntax)?;
     Err(Invalid::NotAnObject)
+}
+
+/// How deep the arrays and objects of a JSON text lie within each other.
+fn depth(text: &str) -> usize {
+    let (mut depth, mut deepest, mut in_string, mut escaped) = (0_usize, 0, false, false);
+    for byte in text.bytes() {
+        match byte {
+            _ if escaped => escaped = false,
+            b'\\' if in_string => escaped = true,
+            b'"' => in_string = !in_string,
+            b'[' | b'{' if !in_string => {
+                depth += 1;
+                deepest = deepest.max(depth);
+            }
+            b']' | b'}' if !in_string => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+    }
+    deepest
 }
 
 /// Reads any JSON value, nested at most 128 deep.
@@ -133,8 +155,11 @@ mod tests {
             assert_eq!(JsonText::parse(&nested(129)), Err(Invalid::Syntax));
             assert_eq!(JsonText::parse(&nested(30_000)), Err(Invalid::Syntax));
         }
-        let unread = format!("{{\"a\":{}}}", lists(100_000));
-        assert!(members(unread.as_bytes()).is_ok(), "what is not looked into may nest as it likes");
+        for (levels, expected) in [(128, true), (129, false), (100_000, false)] {
+            let object = format!("{{\"a\":\"\\\\\\\"[[[\",\"b\":[],\"c\":{}}}", lists(levels));
+            assert_eq!(members(object.as_bytes()).is_ok(), expected, "{levels}");
+        }
+        assert_eq!(members(lists(200).as_bytes()).err(), Some(Invalid::Syntax));
     }
 
     #[test]

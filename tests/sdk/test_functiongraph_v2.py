@@ -131,6 +131,7 @@ class TestStart:
             "status": 200,
             "request_id": wire.last.headers["X-Request-Id"],
             "execution": execution_id,
+            "replayed": False,
         }
 
     def test_any_unicode_is_taken(self, client):
