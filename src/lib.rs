@@ -25,6 +25,7 @@ pub mod auth;
 pub mod cli;
 pub mod clock;
 pub mod config;
+pub mod engine;
 pub mod execution;
 pub mod gateway;
 pub mod json;
