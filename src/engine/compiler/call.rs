@@ -40,29 +40,34 @@ enum Step<'a> {
     Start,
     /// Replaces a fallback by what is there.
     Look(usize, &'a Source),
-    /// Builds the members that are set in the payload.
-    With(Value),
+    /// Builds a document of that name: what is set in the payload, or the payload itself.
+    Build(&'static str, Map<String, Value>),
 }
 
 impl Compiler<'_> {
     /// Writes the states of a call, the first of them under the name `entry` and the others named after `base`.
     pub(super) fn call(&mut self, states: &mut States, entry: String, base: &str, action: &Action, exits: &Exits) {
         let mut fallbacks = Vec::new();
-        let mut parameters = Map::new();
+        let mut event = Map::new();
         let mut steps = Vec::new();
-        match &action.argument {
-            Payload::Arguments(argument) => write(&mut parameters, "Payload", argument, &mut fallbacks),
+        match &action.payload {
+            Payload::Arguments(argument) => write(&mut event, "Payload", argument, &mut fallbacks),
             Payload::Filtered(path) => {
-                parameters.insert("Payload.$".to_owned(), path.under("$.input").into());
+                event.insert("Payload.$".to_owned(), path.under("$.input").into());
             }
             Payload::FilteredWith(path, argument) => {
+                let mut members = Map::new();
+                write(&mut members, "members", argument, &mut fallbacks);
+                steps.push(Step::Build("with", members));
                 let payload = format!("States.JsonMerge({}, $.call.with.members, false)", path.under("$.input"));
-                parameters.insert("Payload.$".to_owned(), payload.into());
-                let mut with = Map::new();
-                write(&mut with, "members", argument, &mut fallbacks);
-                steps.push(Step::With(Value::Object(with)));
+                event.insert("Payload.$".to_owned(), payload.into());
             }
         }
+        if !action.routes.is_empty() && may_fail(&action.payload) {
+            steps.push(Step::Build("event", event));
+            event = Map::from_iter([("Payload.$".to_owned(), "$.call.event.Payload".into())]);
+        }
+        let mut parameters = event;
         parameters.insert("FunctionName".to_owned(), self.function_name(base, &action.function).into());
         if action.invocation == Invocation::Asynchronous {
             parameters.insert("InvocationType".to_owned(), "Event".into());
@@ -83,7 +88,7 @@ impl Compiler<'_> {
                 Some(Step::Prepare) => "prepare".to_owned(),
                 Some(Step::Start) => "start".to_owned(),
                 Some(Step::Look(number, _)) => format!("look-{number}"),
-                Some(Step::With(_)) => "with".to_owned(),
+                Some(Step::Build(document, _)) => (*document).to_owned(),
                 None => "call".to_owned(),
             };
             let following = self.names.helper(base, &role);
@@ -96,8 +101,9 @@ impl Compiler<'_> {
                     pass(json!({"Type": "Pass", "InputPath": "$$.Execution.Input.input", "ResultPath": "$.call.start"}))
                 }
                 Step::Look(number, source) => self.look(states, base, *number, source, &following),
-                Step::With(members) => {
-                    pass(json!({"Type": "Pass", "Parameters": members, "ResultPath": "$.call.with"}))
+                Step::Build(document, members) => {
+                    let place = format!("$.call.{document}");
+                    pass(json!({"Type": "Pass", "Parameters": members, "ResultPath": place}))
                 }
             };
             states.insert(name, state);
@@ -245,6 +251,23 @@ impl Compiler<'_> {
             states.insert(wait, with_next(json!({"Type": "Wait", "Seconds": retry.delay_seconds}), task));
         }
         ask
+    }
+}
+
+/// Whether a path of the payload may lead nowhere. That fails the execution, and no error route is to see it; but some
+/// interpreters let a Task catch it. So the payload of a Task that catches is built before.
+fn may_fail(payload: &Payload) -> bool {
+    fn argument_may_fail(argument: &Argument) -> bool {
+        match argument {
+            Argument::Constant(_) | Argument::FoundOr(..) => false,
+            Argument::Found(source) => !source.path.is_root(),
+            Argument::Object(members) => members.values().any(argument_may_fail),
+        }
+    }
+    match payload {
+        Payload::Arguments(argument) => argument_may_fail(argument),
+        Payload::Filtered(path) => !path.is_root(),
+        Payload::FilteredWith(..) => true,
     }
 }
 

@@ -109,11 +109,17 @@ impl<'a> Compiler<'a> {
         match operation.order {
             ActionOrder::Sequential => self.sequence(states, entry, state, &operation.actions, done, &errors),
             ActionOrder::Parallel if asynchronous => {
-                let parallel = self.parallel(state, &operation.actions, &errors);
-                states.insert(entry, with_next(with_result_path(parallel, Value::Null), &done));
+                let mut parallel = self.parallel(state, &operation.actions, &errors);
+                parallel["ResultPath"] = Value::Null;
+                states.insert(entry, with_next(parallel, &done));
             }
             ActionOrder::Parallel => {
-                let parallel = with_result_path(self.parallel(state, &operation.actions, &errors), "$.branches".into());
+                let mut parallel = self.parallel(state, &operation.actions, &errors);
+                // Members instead of entries: interpreters disagree on what a path through an index finds.
+                let named =
+                    (0..operation.actions.len()).map(|index| (format!("b{}.$", index + 1), format!("$[{index}]")));
+                parallel["ResultSelector"] = named.map(|(name, path)| (name, path.into())).collect::<States>().into();
+                parallel["ResultPath"] = "$.branches".into();
                 let joined = self.join(states, state, &operation.actions, done, &errors);
                 states.insert(entry, with_next(parallel, &joined));
             }
@@ -195,7 +201,8 @@ impl<'a> Compiler<'a> {
         errors: &Errors,
     ) -> String {
         let join = self.names.helper(&state.id, "join");
-        let outputs: Vec<String> = (0..actions.len()).map(|index| format!("$.branches[{index}].output")).collect();
+        let outputs: Vec<String> =
+            (0..actions.len()).map(|index| format!("$.branches.b{}.output", index + 1)).collect();
         let outputs = json!({"output.$": format!("States.Array({})", outputs.join(", "))});
         let joined = json!({"Type": "Pass", "Parameters": outputs, "ResultPath": "$.result"});
         states.insert(join.clone(), with_next(joined, &done));
@@ -207,7 +214,7 @@ impl<'a> Compiler<'a> {
         let mut failed = Vec::new();
         for index in 0..actions.len() {
             let take = self.names.helper(&state.id, &format!("take-{}", index + 1));
-            let branch = format!("$.branches[{index}]");
+            let branch = format!("$.branches.b{}", index + 1);
             let taken = json!({"Type": "Pass", "InputPath": branch, "ResultPath": "$.result"});
             states.insert(take.clone(), with_next(taken, &exit));
             let rule = json!({"Variable": format!("{branch}.exit"), "NumericGreaterThanEquals": 0});
@@ -337,11 +344,6 @@ impl Errors {
 /// The state with another one to follow it.
 pub(super) fn with_next(mut state: Value, next: &str) -> Value {
     state["Next"] = next.into();
-    state
-}
-
-fn with_result_path(mut state: Value, path: Value) -> Value {
-    state["ResultPath"] = path;
     state
 }
 

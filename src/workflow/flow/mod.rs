@@ -99,7 +99,7 @@ pub struct Action {
     /// What is called.
     pub function: Function,
     /// What it is given.
-    pub argument: Payload,
+    pub payload: Payload,
     /// Whether the flow waits for what it returns.
     pub invocation: Invocation,
     /// How long a call may last, in seconds, if the definition says so.

@@ -71,6 +71,11 @@ impl Path {
         Self { segments: vec![Segment::Name(name.to_owned())] }
     }
 
+    /// Whether it is `$`, the whole document.
+    pub fn is_root(&self) -> bool {
+        self.segments.is_empty()
+    }
+
     /// Whether it can lead to one place at most. Choices can look at nothing else.
     pub fn is_single(&self) -> bool {
         self.segments.iter().all(|segment| matches!(segment, Segment::Name(_) | Segment::Index(_)))

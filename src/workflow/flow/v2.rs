@@ -154,7 +154,7 @@ fn read_action(action: &Field<'_>, references: &References<'_>, routes: &[Route]
     };
     Some(Action {
         function: called.clone()?,
-        argument: Payload::Arguments(arguments?),
+        payload: Payload::Arguments(arguments?),
         invocation: Invocation::Synchronous,
         timeout_seconds: None,
         routes: routes.to_vec(),
