@@ -79,10 +79,7 @@ impl Definition {
     /// Reads a definition and checks every rule; the error lists all that are broken.
     pub fn parse(text: &str) -> Result<Self, DefinitionError> {
         let value: Value = serde_json::from_str(text).map_err(DefinitionError::NotJson)?;
-        let text = value.to_string();
-        if text.len() > Self::MAX_BYTES {
-            return Err(DefinitionError::TooLarge { bytes: text.len() });
-        }
+        let text = within_limit(&value)?;
         let problems = Problems::default();
         let checked = Field::root(&value, &problems).object().and_then(|body| check_body(&body));
         match (checked, problems.into_inner()) {
@@ -122,6 +119,12 @@ impl Definition {
     pub fn text(&self) -> &str {
         &self.text
     }
+}
+
+/// The canonical text of a document, if it is not too long.
+pub(super) fn within_limit(document: &Value) -> Result<String, DefinitionError> {
+    let text = document.to_string();
+    if text.len() > Definition::MAX_BYTES { Err(DefinitionError::TooLarge { bytes: text.len() }) } else { Ok(text) }
 }
 
 /// Everything a definition has follows from its text.

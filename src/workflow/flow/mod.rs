@@ -16,6 +16,21 @@
 //! | v2 | `duration` with a fraction | rounded up to whole seconds, which is what Step Functions can wait |
 //! | v2 | `operation` | a function URN, also in the short forms of the vendor's samples; or an `http(s)` URL (ours) |
 //! | v2 | `on_errors` without `error` | holds for every error that is thrown |
+//! | v1, OBS | circles | allowed: v1 forbids only those through EVENT states (FGS.1074); every state must lead to an END |
+//! | v1 | unknown members | refused (FGS.1075) |
+//! | v1 | EVENT states and `event-defs` | refused: not served |
+//! | v1 | numbers the vendor does not print | at most 100 states, 10 actions of a state, 20 choices; action names up to 50 characters |
+//! | v1 | `value` of a choice | a string, number or boolean; the choice is taken if what `path` finds equals it |
+//! | v1 | `timeout` 0 or none | as long as the function may run |
+//! | v1, OBS | `results` | hold for what is thrown, not for what is returned; the classes of `match` are told apart by `errorCode` and `errorType`, see the table in `map.rs` |
+//! | v1, OBS | `retry-interval`, `max-retry` | default 1 second and 3 |
+//! | v1 | `ASYNC` | the call is handed over; the state's input is its output |
+//! | OBS | states | a map by name, or the list with `state_name` of the create operation; names of 1 to 80 letters, digits, `-`, `_` |
+//! | OBS | unknown members | ignored |
+//! | OBS | END | one or more (v1: exactly one) |
+//! | OBS | `is_terminal` | after the repetitions the execution fails |
+//! | OBS | `dynamic_source` | set as member `dynamic_source` in the event; `get_input` looks at what the execution was started with, and then at the parameter's default |
+//! | OBS | `function_template` | refused: not served |
 //! | v2 | `retries` | `max_attempts` repetitions after the first call, `delay` seconds apart, counted for each route by itself |
 //!
 //! What the states *do* is decided by the compiler, see `engine::compiler`.
@@ -24,6 +39,7 @@ mod argument;
 mod expression;
 mod function;
 mod graph;
+mod map;
 mod path;
 pub(super) mod v2;
 
@@ -32,7 +48,11 @@ pub use expression::{Comparison, Constant, Expression, ExpressionError, Order};
 pub use function::{Function, FunctionError, FunctionUrn};
 pub use path::{Path, PathError};
 
-use super::definition::Mode;
+use serde_json::Value;
+
+use super::definition::{Definition, DefinitionError, Mode, within_limit};
+use super::members::{Field, Problems};
+use map::Dialect;
 
 /// What is to be done: states, and the ways between them.
 #[derive(Debug, Clone, PartialEq)]
@@ -160,6 +180,23 @@ pub struct Retry {
 }
 
 impl Flow {
+    /// Reads a definition of any dialect, told apart by its shape: `states` is a map in v1 and OBS, whose words have hyphens
+    /// or underscores; a list of states with `state_name` is OBS too; everything else is v2. The error lists all rules that
+    /// are broken.
+    pub fn parse(text: &str) -> Result<Self, DefinitionError> {
+        let value = serde_json::from_str(text).map_err(DefinitionError::NotJson)?;
+        let Some(dialect) = older_dialect(&value) else {
+            return Definition::parse(text).map(Definition::into_flow);
+        };
+        within_limit(&value)?;
+        let problems = Problems::default();
+        let flow = Field::root(&value, &problems).object().and_then(|document| map::read_flow(&document, dialect));
+        match (flow, problems.into_inner()) {
+            (Some(flow), problems) if problems.is_empty() => Ok(flow),
+            (_, problems) => Err(DefinitionError::Invalid(problems)),
+        }
+    }
+
     /// How it runs.
     pub fn mode(&self) -> Mode {
         self.mode
@@ -190,5 +227,21 @@ impl State {
             }
             Kind::End => Vec::new(),
         }
+    }
+}
+
+/// Which of the two older dialects a document is of, if any.
+fn older_dialect(document: &Value) -> Option<Dialect> {
+    let has_word = |state: &Value| {
+        let words = ["next_state", "time_delay", "action_mode", "payload_filter_in", "payload_filter_out"];
+        words.iter().any(|word| state.get(word).is_some())
+    };
+    match document.get("states")? {
+        Value::Array(states) if states.iter().any(|state| state.get("state_name").is_some()) => Some(Dialect::Obs),
+        Value::Object(states) => {
+            let about = ["agency", "inputs", "event_defs"].iter().any(|word| document.get(word).is_some());
+            Some(if about || states.values().any(has_word) { Dialect::Obs } else { Dialect::V1 })
+        }
+        _ => None,
     }
 }

@@ -66,9 +66,9 @@ impl Path {
         Ok((Self { segments }, rest))
     }
 
-    /// The path to a member of the document.
-    pub(super) fn to(name: &str) -> Self {
-        Self { segments: vec![Segment::Name(name.to_owned())] }
+    /// `$`, the whole document.
+    pub(super) fn root() -> Self {
+        Self { segments: Vec::new() }
     }
 
     /// Whether it is `$`, the whole document.
