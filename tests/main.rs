@@ -4,4 +4,5 @@
 #![allow(unreachable_pub, reason = "a test binary exports nothing")]
 
 mod events;
+mod flows;
 mod support;
