@@ -76,7 +76,6 @@ fn check_states(scope: &Value, names: &mut BTreeSet<String>, file: &str) {
         ("Fail", &["Error", "CausePath"]),
         ("Parallel", &["Branches", "Next", "ResultPath", "ResultSelector"]),
         ("Pass", &["End", "InputPath", "Next", "Parameters", "Result", "ResultPath"]),
-        ("Succeed", &["OutputPath"]),
         (
             "Task",
             &["Catch", "Next", "Parameters", "Resource", "ResultPath", "ResultSelector", "Retry", "TimeoutSeconds"],

@@ -46,7 +46,7 @@ impl<'a> Compiler<'a> {
             self.state(&mut states, state);
         }
         if let Some(finish) = self.finish.take() {
-            states.insert(finish, json!({"Type": "Succeed", "OutputPath": "$.input"}));
+            states.insert(finish, ending_with("$.input"));
         }
         states
     }
@@ -91,8 +91,7 @@ impl<'a> Compiler<'a> {
                 states.insert(entry, json!({"Type": "Choice", "Choices": rules, "Default": default}));
             }
             Kind::End => {
-                let output = filtered_by(state.output.as_ref(), "$.input");
-                states.insert(entry, json!({"Type": "Succeed", "OutputPath": output}));
+                states.insert(entry, ending_with(&filtered_by(state.output.as_ref(), "$.input")));
             }
         }
     }
@@ -169,7 +168,7 @@ impl<'a> Compiler<'a> {
                 states.insert(name, json!({"Type": "Pass", "Parameters": outcome, "End": true}));
             };
             if action.invocation == Invocation::Asynchronous {
-                states.insert(done.clone(), json!({"Type": "Succeed"}));
+                states.insert(done.clone(), json!({"Type": "Pass", "End": true}));
             } else {
                 end(&mut states, done.clone(), None);
             }
@@ -345,6 +344,12 @@ impl Errors {
 pub(super) fn with_next(mut state: Value, next: &str) -> Value {
     state["Next"] = next.into();
     state
+}
+
+/// The state that ends the execution with what is found at a path. A Succeed state could do the same, but cfn-lint takes none
+/// with a path.
+fn ending_with(path: &str) -> Value {
+    json!({"Type": "Pass", "InputPath": path, "End": true})
 }
 
 /// The path of a document after a filter.
