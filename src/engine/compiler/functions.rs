@@ -159,11 +159,9 @@ mod tests {
             assert!(FunctionNames::parse(template).is_err(), "{template}");
         }
         assert_eq!(
-            resolved("{region}", "urn:fss:{regin}:p:work").as_deref(),
-            Err("`urn:fss:{regin}:p:function:default:work:latest` resolves to `{regin}`, but the name of a Lambda \
-                 function must be 1 to 170 letters, digits and `-_.:$`")
-            .map_err(|message: &str| message.to_owned())
-            .as_deref()
+            resolved("{region}", "urn:fss:{regin}:p:work").expect_err("no name of a function"),
+            "`urn:fss:{regin}:p:function:default:work:latest` resolves to `{regin}`, but the name of a Lambda function must \
+             be 1 to 170 letters, digits and `-_.:$`"
         );
     }
 
