@@ -40,7 +40,7 @@ enum Step<'a> {
     Start,
     /// Replaces a fallback by what is there.
     Look(usize, &'a Source),
-    /// Builds a document of that name: what is set in the payload, or the payload itself.
+    /// Builds a document of that name: the parts of the payload, or the event with it.
     Build(&'static str, Map<String, Value>),
 }
 
@@ -56,10 +56,10 @@ impl Compiler<'_> {
                 event.insert("Payload.$".to_owned(), path.under("$.input").into());
             }
             Payload::FilteredWith(path, argument) => {
-                let mut members = Map::new();
-                write(&mut members, "members", argument, &mut fallbacks);
-                steps.push(Step::Build("with", members));
-                let payload = format!("States.JsonMerge({}, $.call.with.members, false)", path.under("$.input"));
+                let mut parts = Map::from_iter([("payload.$".to_owned(), path.under("$.input").into())]);
+                write(&mut parts, "members", argument, &mut fallbacks);
+                steps.push(Step::Build("parts", parts));
+                let payload = "States.JsonMerge($.call.parts.payload, $.call.parts.members, false)";
                 event.insert("Payload.$".to_owned(), payload.into());
             }
         }

@@ -47,7 +47,7 @@ pub struct TemplateError {
     "`{urn}` resolves to `{name}`, but the name of a Lambda function must be 1 to {MAX_CHARACTERS} letters, digits and `-_.:$`"
 )]
 pub struct NameError {
-    urn: FunctionUrn,
+    urn: Box<FunctionUrn>,
     name: String,
 }
 
@@ -100,7 +100,7 @@ impl FunctionNames {
             .collect();
         let is_name = (1..=MAX_CHARACTERS).contains(&name.len())
             && name.chars().all(|c| c.is_ascii_alphanumeric() || "-_.:$".contains(c));
-        if is_name { Ok(name) } else { Err(NameError { urn: urn.clone(), name }) }
+        if is_name { Ok(name) } else { Err(NameError { urn: Box::new(urn.clone()), name }) }
     }
 }
 

@@ -8,7 +8,7 @@ use super::call::Exits;
 use super::functions::{FunctionNames, NameError};
 use super::names::Names;
 use super::rules::rule;
-use crate::workflow::flow::{Action, ActionOrder, Flow, Function, Invocation, Kind, Next, Operation, Path, State};
+use crate::workflow::flow::{Action, ActionOrder, Flow, Function, Invocation, Kind, Next, Operation, State};
 
 /// The name of the error that an execution fails with where no error route helps. Its cause is the error document.
 pub const NODE_FAILED: &str = "Flowgate.NodeFailed";
@@ -91,7 +91,9 @@ impl<'a> Compiler<'a> {
                 states.insert(entry, json!({"Type": "Choice", "Choices": rules, "Default": default}));
             }
             Kind::End => {
-                states.insert(entry, ending_with(&filtered_by(state.output.as_ref(), "$.input")));
+                let output =
+                    state.output.as_ref().map_or_else(|| "$.input".to_owned(), |filter| filter.under("$.input"));
+                states.insert(entry, ending_with(&output));
             }
         }
     }
@@ -102,7 +104,8 @@ impl<'a> Compiler<'a> {
         let done = if asynchronous {
             self.leave(states, state, "out", &operation.next)
         } else {
-            self.carry(states, &state.id, "done", &filtered_by(state.output.as_ref(), "$.result.output"), &next)
+            let carry = self.carry(states, &state.id, "done", &next);
+            self.filter_result(states, state, carry)
         };
         let errors = self.errors(states, state, operation);
         match operation.order {
@@ -143,7 +146,7 @@ impl<'a> Compiler<'a> {
             let done = match &following {
                 // What an asynchronous call leaves is what it got.
                 Some(following) if action.invocation == Invocation::Asynchronous => following.clone(),
-                Some(following) => self.carry(states, &base, "done", "$.result.output", following),
+                Some(following) => self.carry(states, &base, "done", following),
                 None => done.clone(),
             };
             let exits = Exits { done, routes: errors.exits_of(action), failed: errors.failed.clone() };
@@ -247,7 +250,7 @@ impl<'a> Compiler<'a> {
             let exit = match &route.to {
                 Some(to) => {
                     let label = format!("error-{}", errors.exits.len());
-                    self.carry(states, &state.id, &label, "$.result.output", to)
+                    self.carry(states, &state.id, &label, to)
                 }
                 None => failed.clone(),
             };
@@ -259,9 +262,19 @@ impl<'a> Compiler<'a> {
         errors
     }
 
-    /// Writes the states that make what is at `output` the input of the state `next`, and returns the first: it replaces
-    /// what was there, or is merged over it if the start says so and both are objects.
-    fn carry(&mut self, states: &mut States, base: &str, label: &str, output: &str, next: &str) -> String {
+    /// Writes the output filter of a state that has a result, and returns the state that the result goes to.
+    fn filter_result(&mut self, states: &mut States, state: &State, next: String) -> String {
+        let Some(filter) = &state.output else { return next };
+        let name = self.names.helper(&state.id, "filter");
+        let document = json!({"output.$": filter.under("$.result.output")});
+        let pass = json!({"Type": "Pass", "Parameters": document, "ResultPath": "$.result"});
+        states.insert(name.clone(), with_next(pass, &next));
+        name
+    }
+
+    /// Writes the states that make the output the input of the state `next`, and returns the first: it replaces what was
+    /// there, or is merged over it if the start says so and both are objects.
+    fn carry(&mut self, states: &mut States, base: &str, label: &str, next: &str) -> String {
         let first = self.names.helper(base, label);
         let [texts, compare, merge, replace] =
             ["texts", "objects", "merge", "replace"].map(|role| self.names.helper(base, &format!("{label}-{role}")));
@@ -274,8 +287,9 @@ impl<'a> Compiler<'a> {
             }),
         );
         // Nothing but its text tells an object from an array.
-        let text_of = |path: &str| format!("States.JsonToString({path})");
-        let written = json!({"input.$": text_of("$.input"), "output.$": text_of(output)});
+        let written = json!({
+            "input.$": "States.JsonToString($.input)", "output.$": "States.JsonToString($.result.output)",
+        });
         let pass = json!({"Type": "Pass", "Parameters": written, "ResultPath": "$.texts"});
         states.insert(texts, with_next(pass, &compare));
         states.insert(
@@ -296,8 +310,8 @@ impl<'a> Compiler<'a> {
             let document = json!({"input.$": input, "merge.$": "$.merge"});
             with_next(json!({"Type": "Pass", "Parameters": document}), next)
         };
-        states.insert(merge, become_input(&format!("States.JsonMerge($.input, {output}, false)")));
-        states.insert(replace, become_input(output));
+        states.insert(merge, become_input("States.JsonMerge($.input, $.result.output, false)"));
+        states.insert(replace, become_input("$.result.output"));
         first
     }
 
@@ -350,11 +364,6 @@ pub(super) fn with_next(mut state: Value, next: &str) -> Value {
 /// with a path.
 fn ending_with(path: &str) -> Value {
     json!({"Type": "Pass", "InputPath": path, "End": true})
-}
-
-/// The path of a document after a filter.
-fn filtered_by(filter: Option<&Path>, document: &str) -> String {
-    filter.map_or_else(|| document.to_owned(), |filter| filter.under(document))
 }
 
 /// What the states of a call are named after: its state, and where that makes several calls its number.

@@ -35,8 +35,8 @@
 //! - **Parallel actions**: a Parallel state; the output is the array of the outputs in the order of the actions. A failing
 //!   call that an error route may be meant for does not stop the others: all branches end, then the first of them in the
 //!   order of the actions that failed decides the way. Without error routes a failure fails the execution at once.
-//! - **Filters**: the input filter is a Pass state at the entrance; the output filter is part of the path by which the output
-//!   is taken. A filter that finds nothing fails the execution.
+//! - **Filters** are Pass states, at the entrance and before the exit. A filter that finds nothing fails the execution. With
+//!   `merge` the filtered output is merged over the filtered input.
 //! - **Waits** are Wait states, **SWITCH** is a Choice state, **NOOP** is a Pass state, the end is a Pass state with `End`.
 //! - **EXPRESS** flows end after 300 seconds (`TimeoutSeconds`), as timed out.
 //!
@@ -50,8 +50,8 @@
 //!   members of its cause, where that is a JSON object as Lambda's are, are merged over it. So a runtime that can put an
 //!   `errorCode` into its error payload decides it; else it is 500, and 408 where the function did not answer in time.
 //!
-//! Routes are asked in their order. A route with a policy repeats the call, each route counting by itself, then leads on; its
-//! state gets the document as the node's output. What is thrown and matches none, or a route that leads nowhere, fails the
+//! Routes are asked in their order. A route with a policy repeats the call (not the other actions of its state), each route
+//! counting by itself, then leads on; what follows gets the document as the node's output, unfiltered. What is thrown and matches none, or a route that leads nowhere, fails the
 //! execution with the error [`NODE_FAILED`] and the document as cause. What is returned and matches none is a success. A call
 //! without routes fails with the function's own error. A path that finds nothing in an argument or filter
 //! (`States.Runtime`) is seen by no route.
@@ -70,7 +70,7 @@
 //! | Pass | `InputPath` (also `$$.Execution.Input.input`), `Parameters`, `Result`, `ResultPath`, `Next` or `End` |
 //! | Choice | `Choices` with `Variable`, `And`, `Or`, `Not` and `Next`; `Default`, always. `And` and `Or` stop at the first part that decides |
 //! | operators | `IsPresent`, `IsNull`, `BooleanEquals`, `NumericEquals`, `NumericLessThan`, `NumericLessThanEquals`, `NumericGreaterThan`, `NumericGreaterThanEquals`, `StringEquals`, `StringMatches` (`{*` and `{*}`). On a value of another type they are false |
-//! | Wait | `Seconds` (0 to 86400), `Next` |
+//! | Wait | `Seconds` (1 to 86400), `Next` |
 //! | Task | `Resource` (`arn:aws:states:::lambda:invoke`), `Parameters` (`FunctionName`, `Payload`, `InvocationType` `Event`), `ResultSelector`, `ResultPath` (also null), `TimeoutSeconds`, `Retry`, `Catch`, `Next` |
 //! | Retry | one: `ErrorEquals`, `IntervalSeconds`, `MaxAttempts`, `BackoffRate`, `JitterStrategy` `FULL` |
 //! | Catch | two: `ErrorEquals`, `ResultPath`, `Next` |
@@ -78,7 +78,7 @@
 //! | Fail | `Error`, `CausePath` (an intrinsic) |
 //! | paths | names in dots or `['...']`, indexes, `[*]`, slices and `[?(...)]` filters; the last three only where the definition has them, and never in a `Variable` or `ResultPath`. Of `$$` only `$$.Execution.Input.input` and paths below it |
 //! | templates | members that end in `.$` hold a path or an intrinsic; objects nest; there are none inside arrays |
-//! | intrinsics | `States.JsonMerge(a, b, false)`, `States.StringToJson`, `States.JsonToString`, `States.MathAdd(path, 1)`, `States.Array(path, ...)`; nested once (`StringToJson` in `JsonMerge`) |
+//! | intrinsics | `States.JsonMerge(a, b, false)`, `States.StringToJson`, `States.JsonToString`, `States.MathAdd(path, 1)`, `States.Array(path, ...)`; nested once (`StringToJson` in `JsonMerge`). Their arguments are paths of plain names in dots |
 //! | errors caught | `States.Timeout` and `Sandbox.Timedout`, then `States.ALL`; the caught document has `Error` and `Cause`, both strings. `States.ALL` catches neither `States.Runtime` nor `States.DataLimitExceeded` |
 //! | errors retried | `Lambda.ClientExecutionTimeoutException`, `Lambda.ServiceException`, `Lambda.AWSLambdaException`, `Lambda.SdkClientException`, `Lambda.TooManyRequestsException` |
 //! | errors raised | [`NODE_FAILED`] |

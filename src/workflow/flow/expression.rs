@@ -56,7 +56,7 @@ pub enum Order {
 pub enum Constant {
     /// A number, with its spelling.
     Number(Number),
-    /// A string, without single quotes in it.
+    /// A string. One that was read from an expression has no single quotes in it.
     Text(String),
     /// `true` or `false`.
     Boolean(bool),
