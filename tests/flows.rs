@@ -8,7 +8,9 @@ use std::process::Command;
 
 use flowgate::engine::compiler::{FunctionNames, compile};
 use flowgate::workflow::files;
-use serde_json::Value;
+use flowgate::workflow::flow::Flow;
+use proptest::prelude::*;
+use serde_json::{Value, json};
 use winterbaume_sfn_asl_eval::{ValidateOptions, validate};
 
 use crate::support::{read_json, root};
@@ -99,6 +101,76 @@ fn check_states(scope: &Value, names: &mut BTreeSet<String>, file: &str) {
     }
     let existing: BTreeSet<String> = states.keys().cloned().collect();
     assert_eq!(reached, existing, "{file}: transitions and states differ");
+}
+
+/// A v2 definition of a few states in a row, each of any kind, with error routes that skip some of them.
+fn any_definition() -> impl Strategy<Value = Value> {
+    let argument = prop::sample::select(vec![
+        json!("$"),
+        json!("$.a.b[0]"),
+        json!("$.a-b | 'x'"),
+        json!("$.a-b | $CONST.c"),
+        json!("$CONST.c"),
+        json!({"deep": {"a": "$.a | 1", "b": true}}),
+        json!(null),
+    ]);
+    let action = prop::collection::btree_map("[a-c]", argument, 0..3)
+        .prop_map(|arguments| json!({"function_ref": {"ref_name": "work", "arguments": arguments}}));
+    let expression = prop::sample::select(vec![
+        "",
+        "$.errorCode == '*'",
+        "$.errorCode == 500 || $.errorCode != nil && $.a-b.c[0] < 1.5",
+        "($.a == 'x' || $.a == true) && $.b >= -1",
+    ]);
+    let route = (expression, any::<bool>(), 0..4_usize);
+    let filter = prop::option::of(prop::sample::select(vec!["", "$", "$.a", "$.a[?(@.b == 1)].c", "$[0:2]"]));
+    let state = (
+        0..4_u8,
+        any::<bool>(),
+        prop::collection::vec(action, 1..4),
+        prop::collection::vec(route, 0..3),
+        (filter.clone(), filter),
+    );
+    (prop::collection::vec(state, 1..6), any::<bool>()).prop_map(|(states, has_end)| {
+        let count = states.len();
+        let last = if has_end { format!("s{count}") } else { String::new() };
+        let id = |index: usize| if index < count { format!("s{index}") } else { last.clone() };
+        let mut written = Vec::new();
+        for (index, (kind, parallel, actions, routes, (input, output))) in states.into_iter().enumerate() {
+            let routes: Vec<Value> = routes
+                .into_iter()
+                .map(|(error, retries, skipped)| {
+                    let to = if skipped == 0 { String::new() } else { id(index + skipped) };
+                    json!({"error": error, "retry_ref": if retries { "r" } else { "" }, "transition": to})
+                })
+                .collect();
+            let next = id(index + 1);
+            written.push(json!({
+                "id": id(index), "name": "n", "type": if kind == 0 { "Sleep" } else { "Operation" }, "duration": 0.5,
+                "action_mode": if parallel { "parallel" } else { "sequential" }, "actions": actions, "on_errors": routes,
+                "state_data_filter": {"input": input, "output": output}, "transition": next, "end": next.is_empty(),
+            }));
+        }
+        if has_end {
+            written.push(json!({
+                "id": last, "name": "n", "type": "End", "actions": [], "end": true, "transition": "",
+            }));
+        }
+        json!({
+            "name": "any", "start": "s0", "constants": {"c": [1]}, "retries": [{"name": "r"}],
+            "functions": [{"name": "work", "operation": "urn:fss:r:p:work"}], "states": written,
+        })
+    })
+}
+
+proptest! {
+    #[test]
+    fn whatever_is_a_definition_compiles_to_a_sound_machine(definition in any_definition()) {
+        let flow = Flow::parse(&definition.to_string()).map_err(|error| TestCaseError::fail(error.to_string()))?;
+        let machine = compile(&flow, &FunctionNames::default()).expect("it is small");
+        check_states(machine.definition(), &mut BTreeSet::new(), &definition.to_string());
+        prop_assert!(validate(&machine.text(), &ValidateOptions::default()).valid);
+    }
 }
 
 /// The built program.

@@ -33,8 +33,8 @@
 //!   what is there.
 //! - **Sequential actions**: each call's output becomes the next one's input, by the rule above.
 //! - **Parallel actions**: a Parallel state; the output is the array of the outputs in the order of the actions. A failing
-//!   call that an error route may be meant for does not stop the others: all branches end, then the first of them in the
-//!   order of the actions that failed decides the way. Without error routes a failure fails the execution at once.
+//!   call that has error routes does not stop the others: all branches end, then the first in the order of the actions that
+//!   failed decides the way. A call without error routes fails the execution at once.
 //! - **Filters** are Pass states, at the entrance and before the exit. A filter that finds nothing fails the execution. With
 //!   `merge` the filtered output is merged over the filtered input.
 //! - **Waits** are Wait states, **SWITCH** is a Choice state, **NOOP** is a Pass state, the end is a Pass state with `End`.

@@ -16,6 +16,8 @@
 //! | v2 | `duration` with a fraction | rounded up to whole seconds, which is what Step Functions can wait |
 //! | v2 | `operation` | a function URN, also in the short forms of the vendor's samples; or an `http(s)` URL (ours) |
 //! | v2 | `on_errors` without `error` | holds for every error that is thrown |
+//! | v2 | `on_errors` with `error` | asked about what a function returns, too: `$.errorCode == '*'` holds for a result with any `errorCode`, be it 0 |
+//! | v2 | `on_errors` without `transition` | after the repetitions the execution fails |
 //! | v1, OBS | circles | allowed: v1 forbids only those through EVENT states (FGS.1074); every state must lead to an END |
 //! | v1 | unknown members | refused (FGS.1075) |
 //! | v1 | EVENT states and `event-defs` | refused: not served |
