@@ -9,9 +9,9 @@ use crate::workflow::flow::{Action, Argument, Document, Invocation, Payload, Rou
 /// How long a call may take if the definition does not say: as long as a Lambda function can run.
 const DEFAULT_TIMEOUT_SECONDS: u32 = 900;
 
-/// The errors of Lambda and of the way to it, after which it is safe to believe that the function has not done its work; AWS
-/// advises to repeat such calls. They are not what a definition's `retries` are about.
-const NOT_CALLED: [&str; 5] = [
+/// The errors of Lambda and of the way to it, not of the function: AWS advises to repeat such calls. They are not what a
+/// definition's `retries` are about.
+const NOT_THE_FUNCTION: [&str; 5] = [
     "Lambda.ClientExecutionTimeoutException",
     "Lambda.ServiceException",
     "Lambda.AWSLambdaException",
@@ -140,7 +140,7 @@ impl Compiler<'_> {
             "Parameters": parameters,
             "TimeoutSeconds": action.timeout_seconds.unwrap_or(DEFAULT_TIMEOUT_SECONDS),
             "Retry": [{
-                "ErrorEquals": NOT_CALLED,
+                "ErrorEquals": NOT_THE_FUNCTION,
                 "IntervalSeconds": 1,
                 "MaxAttempts": 3,
                 "BackoffRate": 2,

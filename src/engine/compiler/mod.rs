@@ -57,8 +57,8 @@
 //! (`States.Runtime`) is seen by no route.
 //!
 //! Repetitions are loops of Choice, Pass and Wait states and not the Task's `Retry`: that knows an error by name only, and
-//! never looks at what was returned. `Retry` is there for calls that did not reach the function (Lambda's own errors), which
-//! the vendor's platform repeats unseen: three times, after about 1, 2 and 4 seconds.
+//! never looks at what was returned. `Retry` is there for errors that are Lambda's and not the function's, as AWS advises: three
+//! times, after up to 1, 2 and 4 seconds.
 //!
 //! # The subset
 //!
