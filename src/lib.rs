@@ -9,6 +9,7 @@
 //! - [`api`]: the three APIs, a folder each: which one owns a call, what it asks for, how it refuses.
 //! - [`auth`]: who sent a call: the vendor's signature schemes and the credentials behind them.
 //! - [`workflow`]: what can be started: definitions, their parameters, the registry.
+//! - [`engine`]: what runs a started execution: flows compiled to the Amazon States Language.
 //! - [`execution`]: the domain: an execution and the rule that a key starts it once.
 //! - [`store`]: DynamoDB, and the same storage embedded in this process.
 //!
@@ -25,6 +26,7 @@ pub mod auth;
 pub mod cli;
 pub mod clock;
 pub mod config;
+pub mod engine;
 mod errors;
 pub mod execution;
 pub mod gateway;

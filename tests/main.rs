@@ -8,6 +8,7 @@ mod deployed;
 mod durability;
 mod events;
 mod faults;
+mod flows;
 mod lambda;
 mod logs;
 mod malformed;

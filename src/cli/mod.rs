@@ -1,5 +1,6 @@
 //! The command line.
 
+mod compile;
 mod load;
 mod serve;
 mod sign;
@@ -14,6 +15,7 @@ use tracing_subscriber::filter::Targets;
 use tracing_subscriber::prelude::*;
 
 use crate::config::{Config, LogFormat};
+use crate::engine::compiler::FunctionNames;
 
 /// Serves the Huawei-Cloud-compatible workflow start APIs: as a Lambda function where AWS_LAMBDA_RUNTIME_API is set, else
 /// as plain HTTP on $PORT. See README.md for the environment variables.
@@ -31,6 +33,8 @@ enum Command {
     /// Load workflow definitions into the table that FLOWGATE_TABLE names: AWS's, unless FLOWGATE_STORE=embedded or
     /// AWS_ENDPOINT_URL_DYNAMODB says otherwise
     Load(LoadArgs),
+    /// Print a workflow definition as Amazon States Language, the text that engines run
+    Compile(CompileArgs),
     /// Sign a request with local credentials
     #[command(subcommand)]
     Sign(SignCommand),
@@ -44,6 +48,15 @@ struct LoadArgs {
     /// The project the workflows belong to
     #[arg(long)]
     project: String,
+}
+
+#[derive(Debug, Args)]
+struct CompileArgs {
+    /// The definition: FunctionGraph v2, FunctionGraph v1 or OBS, told apart by their shape
+    file: PathBuf,
+    /// Which Lambda function a function URN means: text with {region}, {project}, {package}, {name} and {version}
+    #[arg(long, value_name = "TEMPLATE", default_value_t, value_parser = FunctionNames::parse)]
+    functions: FunctionNames,
 }
 
 #[derive(Debug, Subcommand)]
@@ -77,6 +90,7 @@ impl Cli {
         match self.command.unwrap_or(Command::Serve) {
             Command::Serve => serve::run(&Config::from_env()?).await,
             Command::Load(args) => load::run(&Config::from_env_for_deployed_table()?, &args.project, &args.files).await,
+            Command::Compile(args) => compile::run(&args.file, &args.functions),
             Command::Sign(SignCommand::Event { file }) => sign::event(&Config::from_env()?, &file),
             Command::Sign(SignCommand::Curl { method, url, data, headers }) => {
                 sign::curl(&Config::from_env()?, &method, &url, &data, &headers)

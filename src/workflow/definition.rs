@@ -4,17 +4,16 @@
 //! samples pass: a state that runs nothing has an empty `actions`, `action_mode` may be `""`, and a `duration` may have a
 //! fraction. Members that the schema does not have are ignored, because the vendor adds some from time to time. One member
 //! is ours: `inputs`, the array of the vendor's OBS Input declarations, so that the `inputs` of an OBS start can be checked.
-//! The grammars of expressions and of JSONPath are not looked at here.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 use std::io;
 use std::path::PathBuf;
 
 use serde_json::Value;
 
+use super::flow::{Flow, Function, Retry, v2};
 use super::members::{Field, Object, Problem, Problems, distinct_texts};
 use super::parameters::declared_parameters;
-use super::states::{References, check_states};
 use super::{Parameter, WorkflowName};
 
 /// How many problems a message lists; a document of another kind altogether breaks a rule in every line.
@@ -24,7 +23,7 @@ const LISTED_PROBLEMS: usize = 10;
 #[derive(Debug, Clone)]
 pub struct Definition {
     name: WorkflowName,
-    mode: Mode,
+    flow: Flow,
     parameters: Vec<Parameter>,
     text: String,
 }
@@ -80,15 +79,12 @@ impl Definition {
     /// Reads a definition and checks every rule; the error lists all that are broken.
     pub fn parse(text: &str) -> Result<Self, DefinitionError> {
         let value: Value = serde_json::from_str(text).map_err(DefinitionError::NotJson)?;
-        let text = value.to_string();
-        if text.len() > Self::MAX_BYTES {
-            return Err(DefinitionError::TooLarge { bytes: text.len() });
-        }
+        let text = within_limit(&value)?;
         let problems = Problems::default();
         let checked = Field::root(&value, &problems).object().and_then(|body| check_body(&body));
         match (checked, problems.into_inner()) {
-            (Some((name, mode, parameters)), problems) if problems.is_empty() => {
-                Ok(Self { name, mode, parameters, text })
+            (Some((name, flow, parameters)), problems) if problems.is_empty() => {
+                Ok(Self { name, flow, parameters, text })
             }
             (_, problems) => Err(DefinitionError::Invalid(problems)),
         }
@@ -101,7 +97,17 @@ impl Definition {
 
     /// How the workflow runs.
     pub fn mode(&self) -> Mode {
-        self.mode
+        self.flow.mode()
+    }
+
+    /// What a start does.
+    pub fn flow(&self) -> &Flow {
+        &self.flow
+    }
+
+    /// What a start does, for those who need nothing else of the definition.
+    pub fn into_flow(self) -> Flow {
+        self.flow
     }
 
     /// What an OBS start may give as `inputs`, in the order of declaration.
@@ -115,6 +121,12 @@ impl Definition {
     }
 }
 
+/// The canonical text of a document, if it is not too long.
+pub(super) fn within_limit(document: &Value) -> Result<String, DefinitionError> {
+    let text = document.to_string();
+    if text.len() > Definition::MAX_BYTES { Err(DefinitionError::TooLarge { bytes: text.len() }) } else { Ok(text) }
+}
+
 /// Everything a definition has follows from its text.
 impl PartialEq for Definition {
     fn eq(&self, other: &Self) -> bool {
@@ -125,7 +137,7 @@ impl PartialEq for Definition {
 impl Eq for Definition {}
 
 /// Checks the whole document. `None` only after noting a problem.
-fn check_body(body: &Object<'_>) -> Option<(WorkflowName, Mode, Vec<Parameter>)> {
+fn check_body(body: &Object<'_>) -> Option<(WorkflowName, Flow, Vec<Parameter>)> {
     let name = body.required("name").and_then(|name| workflow_name(&name));
     if let Some(description) = body.optional("description") {
         description.name(1..=512);
@@ -136,24 +148,27 @@ fn check_body(body: &Object<'_>) -> Option<(WorkflowName, Mode, Vec<Parameter>)>
     if let Some(enabled) = body.optional("enable_stream_response") {
         enabled.boolean();
     }
-    if let Some(constants) = body.required("constants") {
+    let constants = body.required("constants");
+    if let Some(constants) = &constants {
         constants.object();
     }
     if let Some(triggers) = body.optional("triggers") {
         check_triggers(&triggers);
     }
     let mode = check_mode(body);
-    let functions = body.required("functions").map(|functions| check_functions(&functions)).unwrap_or_default();
-    let retries = body.required("retries").map(|retries| check_retries(&retries)).unwrap_or_default();
+    let references = v2::References {
+        functions: body.required("functions").map(|functions| check_functions(&functions)).unwrap_or_default(),
+        retries: body.required("retries").map(|retries| check_retries(&retries)).unwrap_or_default(),
+        constants: constants.as_ref().map_or(&Value::Null, Field::value),
+    };
     let start = body.required("start");
     if let Some(start) = &start {
         start.text(1..=256);
     }
-    if let Some(states) = body.required("states") {
-        check_states(&states, start.as_ref(), &References { functions, retries });
-    }
+    let states = body.required("states");
+    let flow = states.and_then(|states| v2::read_flow(mode, &states, start.as_ref(), &references));
     let parameters = body.optional("inputs").map(|inputs| declared_parameters(&inputs)).unwrap_or_default();
-    Some((name?, mode, parameters))
+    Some((name?, flow?, parameters))
 }
 
 fn workflow_name(name: &Field<'_>) -> Option<WorkflowName> {
@@ -177,38 +192,44 @@ fn check_mode(body: &Object<'_>) -> Mode {
     mode
 }
 
-fn check_functions<'a>(functions: &Field<'a>) -> HashSet<&'a str> {
+/// The functions by name; one whose operation broke a rule has no meaning.
+fn check_functions<'a>(functions: &Field<'a>) -> HashMap<&'a str, Option<Function>> {
     let mut names = Vec::new();
+    let mut functions_by_name = HashMap::new();
     for function in functions.entries(0..=100).unwrap_or_default().iter().filter_map(Field::object) {
-        if let Some(name) = function.required("name") {
-            name.text(0..=256);
-            names.push(name);
-        }
-        if let Some(operation) = function.required("operation") {
-            operation.text(0..=256);
-        }
+        let operation = function.required("operation").and_then(|operation| {
+            let text = operation.text(0..=256)?;
+            Function::parse(text).map_err(|error| operation.breaks(error.to_string())).ok()
+        });
         if let Some(metadata) = function.optional("metadata") {
             metadata.object();
         }
-    }
-    distinct_texts(&names)
-}
-
-fn check_retries<'a>(retries: &Field<'a>) -> HashSet<&'a str> {
-    let mut names = Vec::new();
-    for retry in retries.entries(0..=200).unwrap_or_default().iter().filter_map(Field::object) {
-        if let Some(name) = retry.required("name") {
-            name.name(1..=256);
+        if let Some(name) = function.required("name") {
+            functions_by_name.extend(name.text(0..=256).map(|name| (name, operation)));
             names.push(name);
         }
-        if let Some(delay_seconds) = retry.optional("delay") {
-            delay_seconds.whole_number(1..=30);
-        }
-        if let Some(attempts) = retry.optional("max_attempts") {
-            attempts.whole_number(1..=8);
+    }
+    distinct_texts(&names);
+    functions_by_name
+}
+
+/// The retry policies by name; one that broke a rule has no meaning.
+fn check_retries<'a>(retries: &Field<'a>) -> HashMap<&'a str, Option<Retry>> {
+    let mut names = Vec::new();
+    let mut retries_by_name = HashMap::new();
+    for retry in retries.entries(0..=200).unwrap_or_default().iter().filter_map(Field::object) {
+        let delay_seconds = retry.optional("delay").map_or(Some(1), |delay| delay.whole_number(1..=30));
+        let attempts = retry.optional("max_attempts").map_or(Some(3), |attempts| attempts.whole_number(1..=8));
+        let policy = delay_seconds.zip(attempts).and_then(|(delay_seconds, attempts)| {
+            Some(Retry { delay_seconds: delay_seconds.try_into().ok()?, max_attempts: attempts.try_into().ok()? })
+        });
+        if let Some(name) = retry.required("name") {
+            retries_by_name.extend(name.name(1..=256).map(|name| (name, policy)));
+            names.push(name);
         }
     }
-    distinct_texts(&names)
+    distinct_texts(&names);
+    retries_by_name
 }
 
 fn check_triggers(triggers: &Field<'_>) {

@@ -4,6 +4,7 @@ use std::fs::{self, File};
 use std::io::{self, ErrorKind, Read};
 use std::path::{Path, PathBuf};
 
+use super::flow::Flow;
 use super::{Definition, DefinitionError};
 
 /// The largest file that is read, in bytes. It leaves a definition of the greatest size much room for white space.
@@ -11,6 +12,15 @@ const FILE_BYTES: usize = 1 << 20;
 
 /// Reads the definition that a file holds.
 pub fn read_definition(path: &Path) -> Result<Definition, DefinitionError> {
+    Definition::parse(&read_text(path)?)
+}
+
+/// Reads the flow that a file holds, in any dialect.
+pub fn read_flow(path: &Path) -> Result<Flow, DefinitionError> {
+    Flow::parse(&read_text(path)?)
+}
+
+fn read_text(path: &Path) -> Result<String, DefinitionError> {
     let mut bytes = Vec::new();
     // One byte beyond the limit tells a file that is too large from one that just fits.
     File::open(path)
@@ -19,9 +29,7 @@ pub fn read_definition(path: &Path) -> Result<Definition, DefinitionError> {
     if bytes.len() > FILE_BYTES {
         return Err(DefinitionError::FileTooLarge { limit: FILE_BYTES });
     }
-    let text = String::from_utf8(bytes)
-        .map_err(|error| DefinitionError::Unreadable(io::Error::new(ErrorKind::InvalidData, error)))?;
-    Definition::parse(&text)
+    String::from_utf8(bytes).map_err(|error| DefinitionError::Unreadable(io::Error::new(ErrorKind::InvalidData, error)))
 }
 
 /// Reads every `*.json` of a directory, in the order of the file names, each with its definition or what is wrong with it.

@@ -174,6 +174,11 @@ impl<'a> Object<'a> {
         self.members.get(name).filter(|value| !value.is_null()).map(|value| self.member(name, value))
     }
 
+    /// All members, in the order of their names.
+    pub(super) fn all(&self) -> Vec<(&'a str, Field<'a>)> {
+        self.members.iter().map(|(name, value)| (name.as_str(), self.member(name, value))).collect()
+    }
+
     /// Refuses members of any other name.
     pub(super) fn has_only(&self, known: &[&str]) {
         for name in self.members.keys().filter(|name| !known.contains(&name.as_str())) {

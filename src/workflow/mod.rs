@@ -1,7 +1,7 @@
 //! Workflows: what can be started.
 //!
 //! A workflow is a named [`Definition`] in a project. Definitions come from files ([`files`]) or from callers, are checked
-//! as a whole when they come in ([`Definition::parse`]), are kept by a [`WorkflowStore`], and are looked up through
+//! as a whole when they come in ([`Definition::parse`]) and mean a [`flow::Flow`], are kept by a [`WorkflowStore`], and are looked up through
 //! [`Workflows`], which remembers them for a while. A start through OBS has its inputs checked against the workflow's
 //! parameters ([`parameters::complete`]).
 //!
@@ -9,13 +9,13 @@
 
 mod definition;
 pub mod files;
+pub mod flow;
 mod members;
 mod name;
 mod number;
 pub mod parameters;
 mod ports;
 mod registry;
-mod states;
 
 use uuid::Uuid;
 

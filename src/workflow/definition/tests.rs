@@ -166,7 +166,10 @@ fn members_that_the_schema_does_not_have_are_ignored() {
 fn texts_may_be_as_long_as_the_schema_says_and_no_longer() {
     assert_longest("/description", "description", 1, 512);
     assert_longest("/enterprise_project_id", "enterprise_project_id", 0, 64);
-    assert_longest("/functions/0/operation", "functions[0].operation", 0, 256);
+    let operation =
+        |length: usize| with("/functions/0/operation", json!(format!("https://{}", "x".repeat(length - 8))));
+    assert_taken(&operation(256));
+    assert_refused(&operation(257), "`functions[0].operation` must be 0 to 256 characters long, not 257");
     assert_longest("/retries/0/name", "retries[0].name", 1, 256);
     assert_longest("/states/0/name", "states[0].name", 1, 256);
     assert_refused(&with("/description", json!("")), "`description` must be 1 to 512 characters long, not 0");
@@ -175,7 +178,9 @@ fn texts_may_be_as_long_as_the_schema_says_and_no_longer() {
     for (member, path) in
         [("input", "states[0].state_data_filter.input"), ("output", "states[0].state_data_filter.output")]
     {
-        let filter = |length| with("/states/0/state_data_filter", json!({member: "x".repeat(length)}));
+        let filter = |length: usize| {
+            with("/states/0/state_data_filter", json!({member: format!("$.{}", "x".repeat(length - 2))}))
+        };
         assert_taken(&filter(256));
         assert_refused(&filter(257), &format!("`{path}` must be 0 to 256 characters long, not 257"));
     }
@@ -244,7 +249,7 @@ fn numbers_are_held_to_their_limits() {
 #[test]
 fn a_definition_has_at_most_100_functions_and_200_retries() {
     let functions = |count: usize| {
-        let more = (1..count).map(|index| json!({"name": format!("f{index}"), "operation": "urn"}));
+        let more = (1..count).map(|index| json!({"name": format!("f{index}"), "operation": "https://example.com"}));
         let first = smallest()["functions"][0].clone();
         with("/functions", std::iter::once(first).chain(more).collect())
     };

@@ -1,97 +1,164 @@
-//! Checks the states of a definition, one by one and as a graph.
+//! The v2 form: the vendor's `states` list, state by state and as a graph.
 
 use std::collections::{HashMap, HashSet};
 
-use super::members::{Field, Object, distinct_texts, quoted};
+use serde_json::Value;
 
-/// What states may refer to besides each other.
-pub(super) struct References<'a> {
-    /// The names of the workflow's functions.
-    pub(super) functions: HashSet<&'a str>,
-    /// The names of the workflow's retry policies.
-    pub(super) retries: HashSet<&'a str>,
+use super::argument::argument;
+use super::graph::Graph;
+use super::{
+    Action, ActionOrder, Condition, Expression, Flow, Function, Invocation, Kind, Next, Operation, Path, Payload,
+    Retry, Route, State,
+};
+use crate::workflow::definition::Mode;
+use crate::workflow::members::{Field, Object, distinct_texts, quoted};
+
+/// What states may refer to besides each other. A function or policy that broke a rule of its own is here without its
+/// meaning, so that it can still be referred to and one mistake is not reported twice.
+pub(in crate::workflow) struct References<'a> {
+    /// The workflow's functions by name.
+    pub(in crate::workflow) functions: HashMap<&'a str, Option<Function>>,
+    /// The workflow's retry policies by name.
+    pub(in crate::workflow) retries: HashMap<&'a str, Option<Retry>>,
+    /// The workflow's constants: an object.
+    pub(in crate::workflow) constants: &'a Value,
 }
 
-/// What a state does.
+/// What the `type` of a state may be.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Kind {
+enum Type {
     Operation,
     Sleep,
     End,
 }
 
-/// The ids that each state may go on to, by its own id.
-type Transitions<'a> = HashMap<&'a str, Vec<&'a str>>;
-
-/// Checks every state, and the graph that they make up from `start` on.
-pub(super) fn check_states<'a>(states: &Field<'a>, start: Option<&Field<'a>>, references: &References<'a>) {
+/// Reads every state, and the graph that they make up from `start` on. `None` only after noting a problem.
+pub(in crate::workflow) fn read_flow<'a>(
+    mode: Mode,
+    states: &Field<'a>,
+    start: Option<&Field<'a>>,
+    references: &References<'a>,
+) -> Option<Flow> {
     let fields = states.entries(1..=100).unwrap_or_default();
-    let states: Vec<Object<'a>> = fields.iter().filter_map(Field::object).collect();
-    let ids: Vec<Field<'a>> = states.iter().filter_map(|state| state.required("id")).collect();
+    let objects: Vec<Object<'a>> = fields.iter().filter_map(Field::object).collect();
+    let ids: Vec<Field<'a>> = objects.iter().filter_map(|state| state.required("id")).collect();
     for id in &ids {
         id.text(0..=64);
     }
     let existing = distinct_texts(&ids);
 
-    let next: Vec<Vec<&str>> = states.iter().map(|state| check_state(state, &existing, references)).collect();
-    let Some((start, start_id)) = start.and_then(|start| Some((start, start.value().as_str()?))) else { return };
-    start.names("a state", start_id, &existing);
+    let states: Vec<Option<State>> = objects.iter().map(|state| read_state(state, &existing, references)).collect();
+    let start_id = start?.value().as_str()?;
+    start?.names("a state", start_id, &existing);
 
     // A missing or doubled id, or a name that is no state's, has been noted; what follows from it is not worth saying.
     let each_has_its_id = existing.len() == fields.len();
-    if each_has_its_id && next.iter().flatten().chain([&start_id]).all(|id| existing.contains(id)) {
-        let order: Vec<&str> = ids.iter().filter_map(|id| id.value().as_str()).collect();
-        let transitions = order.iter().copied().zip(next).collect();
-        check_graph(&fields, &order, start_id, &transitions);
+    let states = states.into_iter().collect::<Option<Vec<State>>>()?;
+    let names_states = |id: &str| existing.contains(id);
+    if !each_has_its_id || !states.iter().flat_map(State::successors).chain([start_id]).all(names_states) {
+        return None;
+    }
+    check_graph(&fields, &states, start_id);
+    Some(Flow { mode, start: start_id.to_owned(), states })
+}
+
+/// Checks that every state can be reached from the first, and that none can be reached from itself: the vendor wants a
+/// directed acyclic graph. Then every way ends, because a state that is not the end has a successor.
+fn check_graph(fields: &[Field<'_>], states: &[State], start: &str) {
+    let graph = Graph::of(states);
+    let reached = graph.reachable(start);
+    for (field, state) in fields.iter().zip(states) {
+        if !reached.contains(state.id.as_str()) {
+            field.breaks(format!("must be reachable from the start state {}", quoted(start)));
+        }
+    }
+    // The other states of the same circle would only repeat it.
+    if let Some((field, _)) = fields.iter().zip(states).find(|(_, state)| graph.circles(&state.id)) {
+        field.breaks("must not lead back to itself, a workflow has no loops");
     }
 }
 
-/// Checks one state, except for its id, and returns the ids that it may go on to.
-fn check_state<'a>(state: &Object<'a>, existing: &HashSet<&str>, references: &References<'a>) -> Vec<&'a str> {
+fn read_state(state: &Object<'_>, existing: &HashSet<&str>, references: &References<'_>) -> Option<State> {
     if let Some(name) = state.required("name") {
         name.name(1..=256);
     }
-    let kinds = [("Operation", Kind::Operation), ("Sleep", Kind::Sleep), ("End", Kind::End)];
-    let kind = state.required("type").and_then(|kind| kind.choice(&kinds));
-    check_actions(state, kind, references);
+    let types = [("Operation", Type::Operation), ("Sleep", Type::Sleep), ("End", Type::End)];
+    let kind = state.required("type").and_then(|kind| kind.choice(&types));
+    // The vendor's own sample has an End state with an empty mode.
+    let modes = [("sequential", ActionOrder::Sequential), ("parallel", ActionOrder::Parallel)];
+    let order = state.optional("action_mode").filter(|mode| mode.value() != "").map(|mode| mode.choice(&modes));
+    let routes = read_routes(state, existing, references);
+    let actions = read_actions(state, kind, references, &routes.unwrap_or_default());
     // The vendor ignores the duration of any other state.
-    if kind == Some(Kind::Sleep)
-        && let Some(seconds) = state.required("duration")
-    {
-        seconds.number(0.001..=86_400.0);
-    }
-    if let Some(filter) = state.optional("state_data_filter").and_then(|filter| filter.object()) {
-        for json_path in ["input", "output"].iter().filter_map(|name| filter.optional(name)) {
-            json_path.text(0..=256);
+    let seconds = match kind {
+        Some(Type::Sleep) => state.required("duration").and_then(|seconds| seconds.number(0.001..=86_400.0)),
+        _ => None,
+    };
+    let filter = state.optional("state_data_filter").and_then(|filter| filter.object());
+    let [input, output] = ["input", "output"].map(|name| filter.as_ref().and_then(|filter| read_filter(filter, name)));
+    let next = read_transition(state, kind, existing);
+
+    let kind = match kind? {
+        Type::Operation => {
+            let order = order.unwrap_or(Some(ActionOrder::Sequential))?;
+            Kind::Operation(Operation { order, actions: actions?, next: next? })
         }
-    }
-    let mut next = check_on_errors(state, existing, references);
-    next.extend(check_transition(state, kind, existing));
-    next
+        Type::Sleep => Kind::Delay(whole_seconds(seconds?), next?),
+        Type::End => next.is_some_and(|next| next.is_none()).then_some(Kind::End)?,
+    };
+    Some(State { id: state.optional("id")?.value().as_str()?.to_owned(), input, output, kind })
 }
 
-fn check_actions(state: &Object<'_>, kind: Option<Kind>, references: &References<'_>) {
-    // The vendor's own sample has an End state with an empty mode.
-    if let Some(mode) = state.optional("action_mode").filter(|mode| mode.value() != "") {
-        mode.choice(&[("sequential", ()), ("parallel", ())]);
-    }
+/// Rounded up, because Step Functions waits whole seconds.
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "it is between 0.001 and 86,400")]
+fn whole_seconds(seconds: f64) -> u32 {
+    seconds.ceil() as u32
+}
+
+/// An empty filter is none, as in the vendor's sample.
+fn read_filter(filter: &Object<'_>, name: &str) -> Option<Path> {
+    let field = filter.optional(name)?;
+    let text = field.text(0..=256).filter(|text| !text.is_empty())?;
+    Path::parse(text).map_err(|error| field.breaks(error.to_string())).ok()
+}
+
+fn read_actions(
+    state: &Object<'_>,
+    kind: Option<Type>,
+    references: &References<'_>,
+    routes: &[Route],
+) -> Option<Vec<Action>> {
     // The vendor's own sample has an End state without actions, which the schema's 1..10 does not allow.
-    let fewest = if kind == Some(Kind::Operation) { 1 } else { 0 };
-    let actions = state.required("actions").and_then(|actions| actions.entries(fewest..=10)).unwrap_or_default();
-    for action in actions.iter().filter_map(Field::object) {
-        // The schema has `invoke_mode` in the function's reference, the vendor's samples beside it.
-        check_invoke_mode(&action);
-        let Some(function) = action.required("function_ref").and_then(|function| function.object()) else { continue };
-        check_invoke_mode(&function);
-        if let Some(arguments) = function.required("arguments") {
-            arguments.object();
-        }
-        if let Some(reference) = function.required("ref_name")
-            && let Some(name) = reference.text(0..=256)
-        {
-            reference.names("a function", name, &references.functions);
-        }
-    }
+    let fewest = if kind == Some(Type::Operation) { 1 } else { 0 };
+    let actions = state.required("actions")?.entries(fewest..=10)?;
+    // Every action is read before the first that failed is given up on.
+    let actions: Vec<Option<Action>> = actions.iter().map(|action| read_action(action, references, routes)).collect();
+    actions.into_iter().collect()
+}
+
+fn read_action(action: &Field<'_>, references: &References<'_>, routes: &[Route]) -> Option<Action> {
+    let action = action.object()?;
+    // The schema has `invoke_mode` in the function's reference, the vendor's samples beside it.
+    check_invoke_mode(&action);
+    let function = action.required("function_ref")?.object()?;
+    check_invoke_mode(&function);
+    let arguments = function.required("arguments").and_then(|arguments| {
+        arguments.object()?;
+        argument(&arguments, references.constants)
+    });
+    let reference = function.required("ref_name")?;
+    let name = reference.text(0..=256)?;
+    let Some(called) = references.functions.get(name) else {
+        reference.breaks(format!("must name a function of the workflow, {} is none", quoted(name)));
+        return None;
+    };
+    Some(Action {
+        function: called.clone()?,
+        payload: Payload::Arguments(arguments?),
+        invocation: Invocation::Synchronous,
+        timeout_seconds: None,
+        routes: routes.to_vec(),
+    })
 }
 
 fn check_invoke_mode(object: &Object<'_>) {
@@ -100,34 +167,45 @@ fn check_invoke_mode(object: &Object<'_>) {
     }
 }
 
-fn check_on_errors<'a>(state: &Object<'a>, existing: &HashSet<&str>, references: &References<'a>) -> Vec<&'a str> {
-    let mut next = Vec::new();
-    let routes = state.optional("on_errors").and_then(|routes| routes.entries(0..=200)).unwrap_or_default();
-    for route in routes.iter().filter_map(Field::object) {
-        if let Some(expression) = route.optional("error") {
-            expression.text(0..=256);
-        }
-        // An empty name is none, as in the schema's other optional texts.
-        if let Some(retry) = route.optional("retry_ref")
-            && let Some(name) = retry.text(0..=256).filter(|name| !name.is_empty())
-        {
-            retry.names("a retry policy", name, &references.retries);
-        }
-        if let Some(transition) = route.optional("transition")
-            && let Some(id) = transition.text(0..=256).filter(|id| !id.is_empty())
-        {
-            transition.names("a state", id, existing);
-            next.push(id);
-        }
-    }
-    next
+fn read_routes(state: &Object<'_>, existing: &HashSet<&str>, references: &References<'_>) -> Option<Vec<Route>> {
+    let routes = state.optional("on_errors")?.entries(0..=200)?;
+    let routes: Vec<Option<Route>> = routes.iter().map(|route| read_route(route, existing, references)).collect();
+    routes.into_iter().collect()
 }
 
-fn check_transition<'a>(state: &Object<'a>, kind: Option<Kind>, existing: &HashSet<&str>) -> Option<&'a str> {
+/// An empty text is none in each member, as in the schema's other optional texts.
+fn read_route(route: &Field<'_>, existing: &HashSet<&str>, references: &References<'_>) -> Option<Route> {
+    let route = route.object()?;
+    let given = |name: &str| {
+        let field = route.optional(name)?;
+        let text = field.text(0..=256).filter(|text| !text.is_empty())?;
+        Some((field, text))
+    };
+    let condition = match given("error") {
+        Some((field, text)) => {
+            Expression::parse(text).map(Condition::ResultIf).map_err(|error| field.breaks(error.to_string())).ok()
+        }
+        None => Some(Condition::Thrown),
+    };
+    let retry = given("retry_ref").and_then(|(field, name)| {
+        let policy = references.retries.get(name);
+        if policy.is_none() {
+            field.breaks(format!("must name a retry policy of the workflow, {} is none", quoted(name)));
+        }
+        *policy?
+    });
+    let to = given("transition").map(|(field, id)| {
+        field.names("a state", id, existing);
+        id.to_owned()
+    });
+    Some(Route { condition: condition?, retry, to })
+}
+
+fn read_transition(state: &Object<'_>, kind: Option<Type>, existing: &HashSet<&str>) -> Option<Next> {
     let end = state.required("end");
     let is_end = end.as_ref().and_then(Field::boolean);
     if let Some(end) = end
-        && kind == Some(Kind::End)
+        && kind == Some(Type::End)
         && is_end == Some(false)
     {
         end.breaks("must be true for a state of type `End`");
@@ -135,7 +213,7 @@ fn check_transition<'a>(state: &Object<'a>, kind: Option<Kind>, existing: &HashS
     let transition = state.required("transition")?;
     let id = transition.text(0..=256)?;
     match (is_end?, id.is_empty()) {
-        (true, true) => None,
+        (true, true) => Some(None),
         (true, false) => {
             transition.breaks("must be empty, because `end` is true");
             None
@@ -146,37 +224,9 @@ fn check_transition<'a>(state: &Object<'a>, kind: Option<Kind>, existing: &HashS
         }
         (false, false) => {
             transition.names("a state", id, existing);
-            Some(id)
+            Some(Some(id.to_owned()))
         }
     }
-}
-
-/// Checks that every state can be reached from the first, and that none can be reached from itself: the vendor wants a
-/// directed acyclic graph. Then every way ends, because a state that is not the end has a successor.
-fn check_graph(fields: &[Field<'_>], order: &[&str], start: &str, transitions: &Transitions<'_>) {
-    let reached = reachable(&[start], transitions);
-    for (field, id) in fields.iter().zip(order) {
-        if !reached.contains(id) {
-            field.breaks(format!("must be reachable from the start state {}", quoted(start)));
-        }
-    }
-    // The other states of the same circle would only repeat it.
-    let circling = fields.iter().zip(order).find(|(_, id)| reachable(&transitions[*id], transitions).contains(*id));
-    if let Some((field, _)) = circling {
-        field.breaks("must not lead back to itself, a workflow has no loops");
-    }
-}
-
-/// The states of `from` and all that can follow them.
-fn reachable<'a>(from: &[&'a str], transitions: &Transitions<'a>) -> HashSet<&'a str> {
-    let mut reached = HashSet::new();
-    let mut to_visit = from.to_vec();
-    while let Some(id) = to_visit.pop() {
-        if reached.insert(id) {
-            to_visit.extend(&transitions[id]);
-        }
-    }
-    reached
 }
 
 #[cfg(test)]
@@ -216,9 +266,17 @@ mod tests {
         let found = RefCell::default();
         let body = json!({"start": states[0]["id"], "states": states});
         let object = Field::root(&body, &found).object().expect("an object");
-        let references = References { functions: HashSet::from(["work"]), retries: HashSet::from(["short"]) };
-        check_states(&object.required("states").expect("given"), object.required("start").as_ref(), &references);
-        found.into_inner().iter().map(ToString::to_string).collect()
+        let function = Function::parse("urn:fss:local-1:p:function:default:work:latest").expect("a URN");
+        let references = References {
+            functions: HashMap::from([("work", Some(function))]),
+            retries: HashMap::from([("short", Some(Retry { delay_seconds: 1, max_attempts: 3 }))]),
+            constants: &json!({}),
+        };
+        let states = object.required("states").expect("given");
+        let flow = read_flow(Mode::Normal, &states, object.required("start").as_ref(), &references);
+        let found = found.into_inner();
+        assert!(flow.is_some() || !found.is_empty(), "what cannot be read is reported");
+        found.iter().map(ToString::to_string).collect()
     }
 
     #[track_caller]
@@ -368,9 +426,10 @@ mod tests {
             routed(json!({"transition": "c"})),
             "`states[0].on_errors[0].transition` must name a state of the workflow, `c` is none",
         );
-        assert_taken(routed(json!({"error": "x".repeat(256)})));
+        let long = |length: usize| format!("$.{} == 1", "x".repeat(length - 7));
+        assert_taken(routed(json!({"error": long(256)})));
         assert_refused(
-            routed(json!({"error": "x".repeat(257)})),
+            routed(json!({"error": long(257)})),
             "`states[0].on_errors[0].error` must be 0 to 256 characters long, not 257",
         );
     }
