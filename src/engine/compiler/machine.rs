@@ -128,7 +128,7 @@ impl<'a> Compiler<'a> {
         }
     }
 
-    /// Writes the calls of a state, one after the other.
+    /// Writes the calls of a state, one after the other. All of them are waited for: no dialect has it otherwise.
     fn sequence(
         &mut self,
         states: &mut States,
@@ -144,8 +144,6 @@ impl<'a> Compiler<'a> {
             let following =
                 (index + 1 < actions.len()).then(|| self.names.helper(&state.id, &format!("{}", index + 2)));
             let done = match &following {
-                // What an asynchronous call leaves is what it got.
-                Some(following) if action.invocation == Invocation::Asynchronous => following.clone(),
                 Some(following) => self.carry(states, &base, "done", following),
                 None => done.clone(),
             };
