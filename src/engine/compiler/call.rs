@@ -28,8 +28,8 @@ pub(super) struct Exits {
     pub(super) done: String,
     /// An error that this route is meant for is there. One for each route of the action.
     pub(super) routes: Vec<String>,
-    /// An error that no route is meant for is there. Of use only if there are routes; else the Task itself fails.
-    pub(super) failed: String,
+    /// An error that no route is meant for is there. None if there are no routes and the Task itself may fail.
+    pub(super) failed: Option<String>,
 }
 
 /// What is done before a function can be called, in this order.
@@ -63,7 +63,7 @@ impl Compiler<'_> {
                 event.insert("Payload.$".to_owned(), payload.into());
             }
         }
-        if !action.routes.is_empty() && may_fail(&action.payload) {
+        if exits.failed.is_some() && may_fail(&action.payload) {
             steps.push(Step::Build("event", event));
             event = Map::from_iter([("Payload.$".to_owned(), "$.call.event.Payload".into())]);
         }
@@ -155,10 +155,10 @@ impl Compiler<'_> {
         }
         task["ResultSelector"] = json!({"output.$": "$.Payload"});
         task["ResultPath"] = "$.result".into();
-        if action.routes.is_empty() {
+        let Some(failed) = &exits.failed else {
             states.insert(name.to_owned(), with_next(task, &exits.done));
             return;
-        }
+        };
 
         let [result, error, timeout] = ["result", "error", "timeout"].map(|role| self.names.helper(base, role));
         task["ResultSelector"]["thrown"] = false.into();
@@ -174,7 +174,7 @@ impl Compiler<'_> {
             let to = self.repeat(states, base, name, number, route, exit);
             choices.push(with_next(route_rule(&route.condition), &to));
         }
-        choices.push(with_next(json!({"Variable": "$.result.thrown", "BooleanEquals": true}), &exits.failed));
+        choices.push(with_next(json!({"Variable": "$.result.thrown", "BooleanEquals": true}), failed));
         states.insert(result, json!({"Type": "Choice", "Choices": choices, "Default": exits.done}));
     }
 

@@ -128,7 +128,7 @@ impl<'a> Compiler<'a> {
         }
     }
 
-    /// Writes the calls of a state, one after the other.
+    /// Writes the calls of a state, one after the other. All of them are waited for: no dialect has it otherwise.
     fn sequence(
         &mut self,
         states: &mut States,
@@ -144,12 +144,11 @@ impl<'a> Compiler<'a> {
             let following =
                 (index + 1 < actions.len()).then(|| self.names.helper(&state.id, &format!("{}", index + 2)));
             let done = match &following {
-                // What an asynchronous call leaves is what it got.
-                Some(following) if action.invocation == Invocation::Asynchronous => following.clone(),
                 Some(following) => self.carry(states, &base, "done", following),
                 None => done.clone(),
             };
-            let exits = Exits { done, routes: errors.exits_of(action), failed: errors.failed.clone() };
+            let failed = (!action.routes.is_empty()).then(|| errors.failed.clone());
+            let exits = Exits { done, routes: errors.exits_of(action), failed };
             self.call(states, entry.clone(), &base, action, &exits);
             let Some(following) = following else { break };
             entry = following;
@@ -170,23 +169,20 @@ impl<'a> Compiler<'a> {
                     json!({"output.$": "$.result.output", "exit": exit.map_or(json!(-1), |exit| json!(exit))});
                 states.insert(name, json!({"Type": "Pass", "Parameters": outcome, "End": true}));
             };
+            let mut exits = Exits { done: done.clone(), routes: Vec::new(), failed: None };
             if action.invocation == Invocation::Asynchronous {
-                states.insert(done.clone(), json!({"Type": "Pass", "End": true}));
+                states.insert(done, json!({"Type": "Pass", "End": true}));
             } else {
-                end(&mut states, done.clone(), None);
-            }
-            let mut routes = Vec::new();
-            for route in &action.routes {
-                let exit = errors.index_of(&route.to);
-                let name = self.names.helper(&base, &format!("exit-{}", routes.len()));
-                end(&mut states, name.clone(), Some(exit));
-                routes.push(name);
-            }
-            let failed = self.names.helper(&base, "failed");
-            if !action.routes.is_empty() {
+                end(&mut states, done, None);
+                let failed = self.names.helper(&base, "failed");
                 end(&mut states, failed.clone(), Some(errors.index_of(&None)));
+                exits.failed = Some(failed);
             }
-            let exits = Exits { done, routes, failed };
+            for (number, route) in action.routes.iter().enumerate() {
+                let name = self.names.helper(&base, &format!("exit-{number}"));
+                end(&mut states, name.clone(), Some(errors.index_of(&route.to)));
+                exits.routes.push(name);
+            }
             self.call(&mut states, entry.clone(), &base, action, &exits);
             branches.push(json!({"StartAt": entry, "States": states}));
         }
@@ -208,10 +204,6 @@ impl<'a> Compiler<'a> {
         let outputs = json!({"output.$": format!("States.Array({})", outputs.join(", "))});
         let joined = json!({"Type": "Pass", "Parameters": outputs, "ResultPath": "$.result"});
         states.insert(join.clone(), with_next(joined, &done));
-        if actions.iter().all(|action| action.routes.is_empty()) {
-            return join;
-        }
-
         let [branches, exit] = ["branches", "exit"].map(|role| self.names.helper(&state.id, role));
         let mut failed = Vec::new();
         for index in 0..actions.len() {
@@ -237,8 +229,9 @@ impl<'a> Compiler<'a> {
     fn errors(&mut self, states: &mut States, state: &State, operation: &Operation) -> Errors {
         let failed = self.names.helper(&state.id, "failed");
         let mut errors = Errors { exits: Vec::new(), failed: failed.clone() };
+        let synchronous = operation.actions.iter().any(|action| action.invocation == Invocation::Synchronous);
         let mut routes = operation.actions.iter().flat_map(|action| &action.routes).peekable();
-        if routes.peek().is_none() {
+        if routes.peek().is_none() && !(operation.order == ActionOrder::Parallel && synchronous) {
             return errors;
         }
         let cause = "States.JsonToString($.result.output)";

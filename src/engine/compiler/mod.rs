@@ -33,8 +33,8 @@
 //!   what is there.
 //! - **Sequential actions**: each call's output becomes the next one's input, by the rule above.
 //! - **Parallel actions**: a Parallel state; the output is the array of the outputs in the order of the actions. A failing
-//!   call that has error routes does not stop the others: all branches end, then the first in the order of the actions that
-//!   failed decides the way. A call without error routes fails the execution at once.
+//!   call does not stop the others: all branches end, then the first in the order of the actions that failed decides the way.
+//!   So what is called and what comes of it does not depend on which call is faster.
 //! - **Filters** are Pass states, at the entrance and before the exit. A filter that finds nothing fails the execution. With
 //!   `merge` the filtered output is merged over the filtered input.
 //! - **Waits** are Wait states, **SWITCH** is a Choice state, **NOOP** is a Pass state, the end is a Pass state with `End`.
@@ -53,7 +53,7 @@
 //! Routes are asked in their order. A route with a policy repeats the call (not the other actions of its state), each route
 //! counting by itself, then leads on; what follows gets the document as the node's output, unfiltered. What is thrown and matches none, or a route that leads nowhere, fails the
 //! execution with the error [`NODE_FAILED`] and the document as cause. What is returned and matches none is a success. A call
-//! without routes fails with the function's own error. A path that finds nothing in an argument or filter
+//! without routes that is not one of parallel ones fails with the function's own error. A path that finds nothing in an argument or filter
 //! (`States.Runtime`) is seen by no route.
 //!
 //! Repetitions are loops of Choice, Pass and Wait states and not the Task's `Retry`: that knows an error by name only, and
