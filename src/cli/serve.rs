@@ -71,7 +71,7 @@ Or with the vendor's Python SDK (pip install huaweicloudsdkfunctiongraph):
       .with_endpoint(\"{url}\") \\
       .build()
   request = StartWorkflowExecutionRequest(workflow_id=\"order-fanout\")
-  request.body = FlowExecuteBody(input={{\"order\": {{\"id\": \"A-1\"}}}})
+  request.body = FlowExecuteBody(input={{\"bucket\": \"orders\", \"object\": \"18.json\"}})
   print(client.start_workflow_execution(request).execution_id)
 "
     );
