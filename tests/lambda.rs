@@ -207,3 +207,23 @@ fn no_http_event_however_odd_is_an_invocation_that_failed() {
     assert_eq!(runtime_api.invoke(&good.event(Front::Rest)).status, 200);
     assert_eq!(function.stop().status.code(), Some(0));
 }
+
+#[test]
+fn an_invocation_that_runs_when_the_process_is_told_to_end_is_answered_first() {
+    let (data, runtime_api, gate) = (tempfile::tempdir().expect("a directory"), RuntimeApi::new(), Gate::new());
+    let mut command = command(data.path());
+    command.env("AWS_ENDPOINT_URL_DYNAMODB", gate.url()).env("AWS_LAMBDA_MAX_CONCURRENCY", "4");
+    let mut function = Process::spawn(as_function(&mut command, runtime_api.address));
+    for _ in 0..4 {
+        assert_eq!(runtime_api.step(), Step::Next);
+    }
+    gate.shut();
+    runtime_api.send(&Call::start(Api::V2, "during").signed().event(Front::Rest));
+    assert!(matches!(runtime_api.step(), Step::Given(_)));
+    gate.wait_for(1);
+    function.terminate();
+    gate.open();
+    let answers = runtime_api.answers(1);
+    assert!(answers.values().all(|answer| answer.status == 200), "{answers:?}");
+    assert_eq!(function.end().status.code(), Some(0));
+}

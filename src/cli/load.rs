@@ -8,7 +8,7 @@ use anyhow::{Result, bail};
 use crate::app;
 use crate::clock::SystemClock;
 use crate::config::{Config, Store};
-use crate::workflow::{Published, Workflows, files};
+use crate::workflow::{Published, StoreError, Workflows, files};
 
 /// Publishes each file's definition. A broken file does not keep the others from being loaded.
 #[expect(clippy::print_stdout, reason = "progress for the person at the terminal")]
@@ -34,7 +34,7 @@ pub(super) async fn run(config: &Config, project_id: &str, paths: &[PathBuf]) ->
             Ok(definition) => {
                 let name = definition.name().clone();
                 let published = workflows.publish(project_id, definition).await;
-                published.map(|published| (name, published)).map_err(anyhow::Error::from)
+                published.map(|published| (name, published)).map_err(advised)
             }
             Err(error) => Err(error.into()),
         };
@@ -52,4 +52,11 @@ pub(super) async fn run(config: &Config, project_id: &str, paths: &[PathBuf]) ->
         bail!("{failed} of {} files were not loaded", paths.len());
     }
     Ok(())
+}
+
+/// The error, with a word on whether the same command may succeed a little later.
+fn advised(error: StoreError) -> anyhow::Error {
+    let is_worth_repeating = error.retryable();
+    let error = anyhow::Error::from(error);
+    if is_worth_repeating { error.context("not stored, and repeating is safe") } else { error }
 }

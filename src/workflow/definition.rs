@@ -101,11 +101,6 @@ impl Definition {
     }
 
     /// What a start does.
-    pub fn flow(&self) -> &Flow {
-        &self.flow
-    }
-
-    /// What a start does, for those who need nothing else of the definition.
     pub fn into_flow(self) -> Flow {
         self.flow
     }

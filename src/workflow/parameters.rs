@@ -133,11 +133,6 @@ impl Parameter {
         self.default.as_ref()
     }
 
-    /// Whether its value must not be shown.
-    pub fn invisible(&self) -> bool {
-        self.invisible
-    }
-
     /// Reads a declaration. `None` only after noting a problem.
     fn declared(declaration: &Object<'_>) -> Option<Self> {
         declaration.has_only(&MEMBERS);

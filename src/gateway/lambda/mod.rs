@@ -5,6 +5,7 @@ mod event;
 
 use std::convert::Infallible;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use lambda_http::lambda_runtime::{self, Error, LambdaEvent, service_fn};
@@ -45,22 +46,21 @@ impl Function {
 /// # Errors
 /// The Runtime API could not be reached.
 pub async fn run(function: Function) -> Result<(), Error> {
-    // Every running call holds a share.
-    let running = Arc::new(());
-    let shares = Arc::downgrade(&running);
+    let running = Arc::new(AtomicUsize::new(0));
+    let counter = Arc::clone(&running);
     let handler = service_fn(move |event: LambdaEvent<Event>| {
-        let (function, share) = (function.clone(), Arc::clone(&running));
+        let (function, counter) = (function.clone(), Arc::clone(&counter));
         async move {
+            counter.fetch_add(1, Ordering::Relaxed);
             let answer = function.invoke(event).await;
-            drop(share);
+            counter.fetch_sub(1, Ordering::Relaxed);
             answer
         }
     });
     let end = async {
         super::http::told_to_end().await;
         let calls_ended = async {
-            // The handler itself keeps one share.
-            while shares.strong_count() > 1 {
+            while running.load(Ordering::Relaxed) > 0 {
                 tokio::time::sleep(POLL).await;
             }
             // Time for the runtime to hand the last answer over.
