@@ -7,8 +7,9 @@ use anyhow::{Context, Result, bail};
 use crate::api::Apis;
 use crate::auth::{Authenticator, CredentialSource, Credentials, SecretsManagerCredentials, StaticCredentials};
 use crate::clock::{Clock, FixedClock, SystemClock};
-use crate::config::{Config, CredentialsFrom, Store};
-use crate::execution::{Executions, RandomIds};
+use crate::config::{self, Config, CredentialsFrom, Gateway, Store};
+use crate::engine::{NoEngine, PublishError, Publisher};
+use crate::execution::{Dispatch, Engine, Executions, RandomIds};
 use crate::store::{self, DynamoStore, Endpoint, Patience};
 use crate::workflow::{Published, Workflows, files};
 
@@ -32,16 +33,31 @@ impl App {
         };
         let (source, credentials) = credentials(config, clock.clone()).await?;
         let store = Arc::new(open_table(config).await?);
-        let workflows = Workflows::new(store.clone(), clock.clone(), config.workflow_cache_seconds);
+        let workflows = Arc::new(Workflows::new(store.clone(), clock.clone(), config.workflow_cache_seconds));
+        let engine = engine(config);
         if config.local
             && let Some(credentials) = &credentials
         {
-            load_workflows(config, credentials, &workflows).await?;
+            let publisher = Publisher::new(workflows.clone(), engine.clone(), config.functions.clone());
+            load_workflows(config, credentials, &publisher).await?;
         }
-        let executions = Executions::new(store, clock.clone(), Arc::new(RandomIds), config.retention_days);
+        // A deployed function may be frozen as soon as it has answered; every other process lives on.
+        let dispatch = match config.gateway {
+            Gateway::Lambda if !config.local => Dispatch::ByStream,
+            Gateway::Lambda | Gateway::Http(_) => Dispatch::InProcess,
+        };
+        let executions =
+            Executions::new(store, engine, clock.clone(), Arc::new(RandomIds), dispatch, config.retention_days);
         let authenticator = Authenticator::new(source, clock.clone(), config.signature_window_seconds);
         let apis = Apis::new(authenticator, executions, workflows, clock, &config.region);
         Ok(Self { apis, credentials })
+    }
+}
+
+/// The engine that the configuration names.
+pub fn engine(config: &Config) -> Arc<dyn Engine> {
+    match config.engine {
+        config::Engine::Embedded | config::Engine::StepFunctions | config::Engine::None => Arc::new(NoEngine),
     }
 }
 
@@ -116,7 +132,7 @@ pub async fn open_table(config: &Config) -> Result<DynamoStore> {
 }
 
 /// Loads every definition file for every project that has credentials. A broken file is reported and left out.
-async fn load_workflows(config: &Config, credentials: &Credentials, workflows: &Workflows) -> Result<()> {
+async fn load_workflows(config: &Config, credentials: &Credentials, publisher: &Publisher) -> Result<()> {
     let dir = config.workflows_dir.display();
     if !config.workflows_dir.is_dir() {
         tracing::warn!(%dir, "there is no such folder of workflows (FLOWGATE_WORKFLOWS_DIR)");
@@ -134,12 +150,15 @@ async fn load_workflows(config: &Config, credentials: &Credentials, workflows: &
         };
         for project_id in credentials.projects() {
             let name = definition.name().clone();
-            match workflows.publish(project_id, definition.clone()).await {
+            match publisher.publish(project_id, definition.clone()).await.map(|(published, _)| published) {
                 Ok(Published::Unchanged) => tracing::debug!(file = %file, workflow = %name, "workflow unchanged"),
                 Ok(Published::Created) => tracing::info!(file = %file, workflow = %name, "workflow created"),
                 Ok(Published::Updated) => tracing::info!(file = %file, workflow = %name, "workflow updated"),
+                Err(error @ PublishError::Compile(_)) => {
+                    tracing::error!(file = %file, error = %error, "a workflow cannot be compiled and was left out");
+                }
                 Err(error) => {
-                    return Err(error).with_context(|| format!("workflow {name} of {file} could not be stored"));
+                    return Err(error).with_context(|| format!("workflow {name} of {file} could not be published"));
                 }
             }
         }

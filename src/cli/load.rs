@@ -8,7 +8,8 @@ use anyhow::{Result, bail};
 use crate::app;
 use crate::clock::SystemClock;
 use crate::config::{Config, Store};
-use crate::workflow::{Published, StoreError, Workflows, files};
+use crate::engine::{PublishError, Publisher};
+use crate::workflow::{Published, Workflows, files};
 
 /// Publishes each file's definition. A broken file does not keep the others from being loaded.
 #[expect(clippy::print_stdout, reason = "progress for the person at the terminal")]
@@ -26,15 +27,16 @@ pub(super) async fn run(config: &Config, project_id: &str, paths: &[PathBuf]) ->
     };
     println!("loading into table {} in {place}", config.table);
     let store = Arc::new(app::open_table(config).await?);
-    let workflows = Workflows::new(store, Arc::new(SystemClock), 0);
+    let workflows = Arc::new(Workflows::new(store, Arc::new(SystemClock), 0));
+    let publisher = Publisher::new(workflows, app::engine(config), config.functions.clone());
     let mut failed = 0;
     for path in paths {
         let file = path.display();
         let outcome = match files::read_definition(path) {
             Ok(definition) => {
                 let name = definition.name().clone();
-                let published = workflows.publish(project_id, definition).await;
-                published.map(|published| (name, published)).map_err(advised)
+                let published = publisher.publish(project_id, definition).await;
+                published.map(|(published, _)| (name, published)).map_err(advised)
             }
             Err(error) => Err(error.into()),
         };
@@ -55,8 +57,8 @@ pub(super) async fn run(config: &Config, project_id: &str, paths: &[PathBuf]) ->
 }
 
 /// The error, with a word on whether the same command may succeed a little later.
-fn advised(error: StoreError) -> anyhow::Error {
+fn advised(error: PublishError) -> anyhow::Error {
     let is_worth_repeating = error.retryable();
     let error = anyhow::Error::from(error);
-    if is_worth_repeating { error.context("not stored, and repeating is safe") } else { error }
+    if is_worth_repeating { error.context("not done, and repeating is safe") } else { error }
 }
