@@ -178,7 +178,7 @@ async fn an_execution_that_sleeps_is_nobodys_until_it_is_due() {
         let sleep = Then::Sleep { until: wake_at };
         store.append(&mut claim, &[entry("wait")], &sleep, now(), kept_until).await.expect("an answer");
         assert_eq!(store.find_due(now().plus_seconds(2), 10).await.expect("an answer"), []);
-        assert_eq!(store.find_due(wake_at, 10).await.expect("an answer"), [id.clone()]);
+        assert_eq!(store.find_due(wake_at, 10).await.expect("an answer"), std::slice::from_ref(&id));
         let awake = store.claim(&id, wake_at, wake_at.plus_seconds(10)).await.expect("an answer").expect("a claim");
         assert_eq!((awake.fence, awake.length), (2, 1));
     })
