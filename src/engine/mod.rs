@@ -3,3 +3,5 @@
 //! A flow is compiled to the Amazon States Language ([`compiler`]), and that text is what runs, wherever it runs.
 
 pub mod compiler;
+#[cfg(feature = "embedded")]
+pub mod embedded;
