@@ -122,7 +122,8 @@ impl Worker {
     async fn resume(&self, claim: &Claim) -> Result<Run, Unrunnable> {
         let execution = &claim.execution;
         let version = self.version(execution).await?;
-        let journal = if claim.length == 0 { Vec::new() } else { self.journal.entries(&execution.key.record_id()).await? };
+        let journal =
+            if claim.length == 0 { Vec::new() } else { self.journal.entries(&execution.key.record_id()).await? };
         let mut attempts = history::attempts(execution, &version, &journal)?;
         let Attempt { input, started_at, entries, .. } = attempts.pop().expect("an execution has an attempt");
         let begun_at = started_at.unwrap_or_else(|| self.now());
@@ -219,8 +220,7 @@ impl Worker {
         let now = self.now();
         let attempt = claim.execution.attempt;
         let written = |entry| serde_json::to_string(entry).expect("an entry of texts and numbers is writable");
-        let entries: Vec<_> =
-            entries.iter().map(|entry| JournalEntry { attempt, text: written(entry) }).collect();
+        let entries: Vec<_> = entries.iter().map(|entry| JournalEntry { attempt, text: written(entry) }).collect();
         let expires_at = now.plus_seconds(i64::from(self.retention_days) * SECONDS_PER_DAY);
         self.journal.append(claim, &entries, &then, now, expires_at).await
     }
