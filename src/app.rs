@@ -34,7 +34,7 @@ impl App {
         let (source, credentials) = credentials(config, clock.clone()).await?;
         let store = Arc::new(open_table(config).await?);
         let workflows = Arc::new(Workflows::new(store.clone(), clock.clone(), config.workflow_cache_seconds));
-        let engine = engine(config);
+        let engine = engine(config, store.clone(), clock.clone());
         if config.local
             && let Some(credentials) = &credentials
         {
@@ -55,9 +55,11 @@ impl App {
 }
 
 /// The engine that the configuration names.
-pub fn engine(config: &Config) -> Arc<dyn Engine> {
+pub fn engine(config: &Config, store: Arc<DynamoStore>, clock: Arc<dyn Clock>) -> Arc<dyn Engine> {
     match config.engine {
-        config::Engine::Embedded | config::Engine::StepFunctions | config::Engine::None => Arc::new(NoEngine),
+        config::Engine::Embedded | config::Engine::StepFunctions | config::Engine::None => {
+            Arc::new(NoEngine::new(store, clock))
+        }
     }
 }
 

@@ -27,8 +27,9 @@ pub(super) async fn run(config: &Config, project_id: &str, paths: &[PathBuf]) ->
     };
     println!("loading into table {} in {place}", config.table);
     let store = Arc::new(app::open_table(config).await?);
+    let engine = app::engine(config, store.clone(), Arc::new(SystemClock));
     let workflows = Arc::new(Workflows::new(store, Arc::new(SystemClock), 0));
-    let publisher = Publisher::new(workflows, app::engine(config), config.functions.clone());
+    let publisher = Publisher::new(workflows, engine, config.functions.clone());
     let mut failed = 0;
     for path in paths {
         let file = path.display();
