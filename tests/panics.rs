@@ -5,9 +5,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use async_trait::async_trait;
 use flowgate::clock::{FixedClock, Timestamp};
-use flowgate::execution::{Created, Cursor, Execution, ExecutionKey, ExecutionStore, Moved, Page, Status};
+use flowgate::execution::{Change, Changed, Created, Cursor, Execution, ExecutionStore, Page, RecordId};
 use flowgate::store::DynamoStore;
-use flowgate::workflow::{StoreError, Workflow, WorkflowName, WorkflowStore};
+use flowgate::workflow::{MachineId, StoreError, Version, Workflow, WorkflowName, WorkflowStore};
 use uuid::Uuid;
 
 use crate::support::{Api, Call, TestApp, embedded_store, fixed_time, publish_samples};
@@ -31,7 +31,7 @@ impl ExecutionStore for Fragile {
         self.store.create(execution, now).await
     }
 
-    async fn get(&self, _: &ExecutionKey, _: Timestamp) -> Result<Option<Execution>, StoreError> {
+    async fn get(&self, _: &RecordId, _: Timestamp) -> Result<Option<Execution>, StoreError> {
         unimplemented!("no start asks for it")
     }
 
@@ -39,7 +39,11 @@ impl ExecutionStore for Fragile {
         unimplemented!("no start asks for it")
     }
 
-    async fn advance(&self, _: &ExecutionKey, _: Status, _: Timestamp, _: Timestamp) -> Result<Moved, StoreError> {
+    async fn find_due(&self, _: Timestamp, _: usize) -> Result<Vec<RecordId>, StoreError> {
+        unimplemented!("no start asks for it")
+    }
+
+    async fn change(&self, _: &Execution, _: &Change, _: Timestamp, _: Timestamp) -> Result<Changed, StoreError> {
         unimplemented!("no start asks for it")
     }
 
@@ -60,8 +64,16 @@ impl WorkflowStore for Fragile {
         self.store.find_by_name(project_id, name).await
     }
 
-    async fn save(&self, workflow: &Workflow) -> Result<(), StoreError> {
-        self.store.save(workflow).await
+    async fn save(&self, workflow: &Workflow, machine: &str) -> Result<(), StoreError> {
+        self.store.save(workflow, machine).await
+    }
+
+    async fn find_version(&self, _: &str, _: Uuid, _: &MachineId) -> Result<Option<Version>, StoreError> {
+        unimplemented!("no start asks for it")
+    }
+
+    async fn note_engine_reference(&self, _: &str, _: Uuid, _: &MachineId, _: &str) -> Result<(), StoreError> {
+        unimplemented!("no start asks for it")
     }
 }
 

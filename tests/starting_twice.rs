@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use flowgate::clock::Clock;
-use flowgate::execution::{Execution, ExecutionKey, ExecutionName, ExecutionStore, Moved, Origin, Status, Summary};
+use flowgate::execution::{
+    Change, Changed, Ending, Execution, ExecutionKey, ExecutionName, ExecutionStore, Origin, Status, Summary,
+};
 use flowgate::store::embedded::Embedded;
 use flowgate::store::{DynamoStore, Patience};
 use flowgate::workflow::{Definition, Workflow, WorkflowStore};
@@ -46,7 +48,7 @@ impl Setup {
     }
 
     async fn read(&self, name: &str) -> Execution {
-        self.store.get(&key(name), self.clock.now()).await.expect("an answer").expect("an execution")
+        self.store.get(&key(name).record_id(), self.clock.now()).await.expect("an answer").expect("an execution")
     }
 }
 
@@ -249,11 +251,14 @@ async fn the_first_answer_is_given_again_later_and_whatever_became_of_the_execut
         let first = setup.send(&call).await;
         first.expect_success();
         let started = setup.executions().await.remove(0);
-        for status in [Status::Running, Status::Succeeded] {
+        let ending = Ending { status: Status::Succeeded, at: started.started_at, output: None, failure: None };
+        let changes = [Change::Running { check_at: started.started_at }, Change::End(ending)];
+        for (status, change) in [Status::Running, Status::Succeeded].into_iter().zip(changes) {
             setup.clock.advance_seconds(60);
             let now = setup.clock.now();
-            let moved = setup.store.advance(&started.key, status, now, now.plus_seconds(86_400)).await;
-            assert_eq!(moved.expect("an answer"), Moved::Done, "{kind}");
+            let record = setup.read(started.key.name.as_str()).await;
+            let changed = setup.store.change(&record, &change, now, now.plus_seconds(86_400)).await;
+            assert!(matches!(changed, Ok(Changed::Done(_))), "{kind}: {changed:?}");
 
             let again = setup.send(&call).await;
             assert_eq!((again.status, &again.body), (200, &first.body), "{kind}, {status:?}");
@@ -308,7 +313,7 @@ async fn a_repeat_is_the_same_start_after_the_workflows_defaults_have_changed() 
     let text = old.definition.text().replace("\"default\":\"mp4\"", "\"default\":\"webm\"");
     assert_ne!(text, old.definition.text());
     let definition = Definition::parse(&text).expect("a definition");
-    setup.store.save(&Workflow { definition, ..old }).await.expect("a saved workflow");
+    setup.store.save(&Workflow { definition, ..old }, "{}").await.expect("a saved workflow");
     let later = TestApp::process(setup.store.clone(), setup.store.clone(), setup.clock.clone());
     assert_eq!(later.send(&call.signed()).await.body, first.body);
 }

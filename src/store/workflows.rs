@@ -109,7 +109,9 @@ impl DynamoStore {
             .table_name(&self.table)
             .key("pk", text(id_key(&workflow.project_id, workflow.id)))
             .key("sk", text(version_sort_key(&workflow.machine)))
-            .update_expression("SET v = :v, definition = :definition, machine = :machine")
+            .update_expression("SET v = :v, #definition = :definition, machine = :machine")
+            // A reserved word of the expression language.
+            .expression_attribute_names("#definition", "definition")
             .expression_attribute_values(":v", number(i64::from(FORMAT_VERSION)))
             .expression_attribute_values(":definition", text(workflow.definition.text()))
             .expression_attribute_values(":machine", AttributeValue::B(Blob::new(compressed)))

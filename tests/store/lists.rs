@@ -5,7 +5,7 @@ use flowgate::execution::{Cursor, Execution, ExecutionStore, Status, Summary};
 use flowgate::store::DynamoStore;
 use uuid::Uuid;
 
-use super::{execution, now, on_each_server};
+use super::{change_to, execution, now, on_each_server};
 use crate::support::PROJECT;
 
 const WORKFLOW: Uuid = Uuid::from_u128(7);
@@ -152,16 +152,21 @@ async fn an_entry_shows_the_execution_as_it_stands() {
         let execution = Execution { started_by: "somebody".into(), ..execution("run") };
         store.create(&execution, now()).await.expect("an answer");
         let later = now().plus_seconds(60);
-        store.advance(&execution.key, Status::Failed, later, execution.expires_at).await.expect("an answer");
+        let change = change_to(Status::Failed, later).expect("a change");
+        store.change(&execution, &change, later, execution.expires_at).await.expect("an answer");
 
         let page = store.list(PROJECT, WORKFLOW, None, 10, later).await.expect("a page");
         let expected = Summary {
             key: execution.key,
             workflow_name: "media-transcode".into(),
+            origin: execution.origin,
+            region: execution.region,
+            domain_id: execution.domain_id,
             status: Status::Failed,
             started_by: "somebody".into(),
             started_at: now(),
             updated_at: later,
+            ended_at: Some(later),
         };
         assert_eq!((page.entries, page.next), (vec![expected], None));
     })

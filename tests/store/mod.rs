@@ -3,15 +3,16 @@
 
 mod executions;
 mod faults;
+mod journal;
 mod lists;
 mod workflows;
 
 use flowgate::clock::Timestamp;
-use flowgate::execution::{Execution, ExecutionKey, ExecutionName, Fingerprint, Origin, Status};
+use flowgate::execution::{Change, Ending, Execution, ExecutionKey, ExecutionName, Fingerprint, Origin, Status};
 use flowgate::json::JsonText;
 use flowgate::store::embedded::Embedded;
 use flowgate::store::{self, DynamoStore, Endpoint, Patience};
-use flowgate::workflow::{Definition, Workflow, WorkflowName};
+use flowgate::workflow::{Definition, MachineId, Workflow, WorkflowName};
 use uuid::Uuid;
 
 use crate::support::{PROJECT, Proxy, fixed_time, read_json, root};
@@ -93,10 +94,16 @@ fn execution(text: &str) -> Execution {
         fingerprint: Fingerprint::of(Uuid::from_u128(7), &input, None, false),
         key: key(text),
         workflow_name: "media-transcode".into(),
+        machine: MachineId::of("{}"),
         region: "local-1".into(),
         domain_id: "d0d0cafed0d0cafed0d0cafed0d0cafe".into(),
         origin: Origin::Obs,
+        is_test: false,
         status: Status::Scheduled,
+        attempt: 1,
+        ending: None,
+        due_at: None,
+        tries: 0,
         input,
         headers: None,
         merge_parameters: false,
@@ -111,6 +118,25 @@ fn execution(text: &str) -> Execution {
     }
 }
 
+/// The same in that status, and as it would then be.
+fn in_status(text: &str, status: Status) -> Execution {
+    let ending = Ending { status, at: now(), output: None, failure: None };
+    Execution { status, ending: status.is_final().then_some(ending), ..execution(text) }
+}
+
+/// The change that leads to a status; none leads to `Scheduled`.
+fn change_to(status: Status, at: Timestamp) -> Option<Change> {
+    match status {
+        Status::Scheduled => None,
+        Status::Running => Some(Change::Running { check_at: at.plus_seconds(600) }),
+        Status::Stopping => Some(Change::Stop),
+        Status::Retrying => Some(Change::Retry),
+        Status::Succeeded | Status::Failed | Status::TimedOut | Status::Cancelled => {
+            Some(Change::End(Ending { status, at, output: None, failure: None }))
+        }
+    }
+}
+
 /// The sample definition under another name, with a description to tell versions apart.
 fn definition(name: &str, description: &str) -> Definition {
     let mut document = read_json(&root().join("workflows/media-transcode.json"));
@@ -119,6 +145,9 @@ fn definition(name: &str, description: &str) -> Definition {
     Definition::parse(&document.to_string()).expect("a valid definition")
 }
 
+/// What stands for a compiled workflow.
+const MACHINE: &str = "{\"States\":{}}";
+
 /// The sample workflow under another id and name.
 fn workflow(id: u128, name: &str) -> Workflow {
     Workflow {
@@ -126,6 +155,7 @@ fn workflow(id: u128, name: &str) -> Workflow {
         project_id: PROJECT.into(),
         name: WorkflowName::parse(name).expect("a valid name"),
         definition: definition(name, "first"),
+        machine: MachineId::of(MACHINE),
         created_at: now(),
         updated_at: now(),
     }

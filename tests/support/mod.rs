@@ -17,7 +17,9 @@ use std::sync::Arc;
 use flowgate::api::Apis;
 use flowgate::auth::{Authenticator, Credentials, StaticCredentials};
 use flowgate::clock::{Clock, FixedClock, Timestamp};
-use flowgate::execution::{ExecutionStore, Executions, RandomIds};
+use flowgate::engine::compiler::FunctionNames;
+use flowgate::engine::{NoEngine, Publisher};
+use flowgate::execution::{Dispatch, ExecutionStore, Executions, RandomIds};
 use flowgate::gateway::lambda::Function;
 use flowgate::store::embedded::Embedded;
 use flowgate::store::{self, DynamoStore, Endpoint, Patience};
@@ -58,10 +60,11 @@ pub const RETENTION_DAYS: u32 = 90;
 
 /// Stores the sample workflows for [`PROJECT`].
 pub async fn publish_samples(store: Arc<dyn WorkflowStore>) {
-    let workflows = Workflows::new(store, Arc::new(FixedClock(fixed_time())), 0);
+    let workflows = Arc::new(Workflows::new(store, Arc::new(FixedClock(fixed_time())), 0));
+    let publisher = Publisher::new(workflows, Arc::new(NoEngine), FunctionNames::default());
     for (path, definition) in files::read_definitions(&root().join("workflows")).expect("the samples") {
         let definition = definition.unwrap_or_else(|error| panic!("{}: {error}", path.display()));
-        workflows.publish(PROJECT, definition).await.expect("a stored workflow");
+        publisher.publish(PROJECT, definition).await.expect("a stored workflow");
     }
 }
 
@@ -103,8 +106,9 @@ impl TestApp {
         workflows: Arc<dyn WorkflowStore>,
         clock: Arc<dyn Clock>,
     ) -> Self {
-        let workflows = Workflows::new(workflows, clock.clone(), 30);
-        let executions = Executions::new(executions, clock.clone(), Arc::new(RandomIds), RETENTION_DAYS);
+        let workflows = Arc::new(Workflows::new(workflows, clock.clone(), 30));
+        let (engine, ids) = (Arc::new(NoEngine), Arc::new(RandomIds));
+        let executions = Executions::new(executions, engine, clock.clone(), ids, Dispatch::ByStream, RETENTION_DAYS);
         let credentials = Arc::new(StaticCredentials::new(Credentials::sample()));
         let authenticator = Authenticator::new(credentials, clock.clone(), 900);
         let apis = Apis::new(authenticator, executions, workflows, clock, "local-1");
