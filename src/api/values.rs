@@ -60,6 +60,5 @@ mod tests {
         assert_eq!(whole.text(&long), long.to_string());
         let huge = Value::from("x".repeat(MOST - 100));
         assert!(whole.text(&huge).contains("flowgate_value_cut"), "the first took its part");
-        assert_eq!(whole.text(&json!(1.50)), "1.50".parse::<serde_json::Number>().expect("a number").to_string());
     }
 }

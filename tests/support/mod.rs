@@ -29,8 +29,9 @@ use lambda_http::{Context, LambdaEvent};
 use serde_json::Value;
 
 pub use answer::Answer;
-pub use call::{Api, Call, Front, HOST, workflow_id};
+pub use call::{Api, Call, Front, HOST, id_in_project, workflow_id};
 pub use clock::TestClock;
+pub use engine::Watched;
 pub use proxy::{Fault, Proxy};
 
 /// The project of the sample credentials.
