@@ -153,6 +153,10 @@ async fn a_test_is_an_execution_that_says_so_and_no_repeat_of_a_start() {
     }
 }
 
+fn json(text: &str) -> Value {
+    serde_json::from_str(text).expect("JSON")
+}
+
 fn ending(setup: &Watched, status: Status, output: Option<&str>, cause: Option<&str>) -> Ending {
     Ending {
         status,
@@ -165,7 +169,7 @@ fn ending(setup: &Watched, status: Status, output: Option<&str>, cause: Option<&
 #[tokio::test]
 async fn a_synchronous_start_is_answered_with_the_end() {
     for (status, output, cause, word, shown, errors) in [
-        (Status::Succeeded, Some("{\"a\": 1.50}"), None, "success", json!({"a": 1.50}), vec![]),
+        (Status::Succeeded, Some("{\"a\": 1.50}"), None, "success", json("{\"a\": 1.50}"), vec![]),
         (Status::Succeeded, Some("7"), None, "success", json!(7), vec![]),
         (Status::Failed, None, Some("{\"errorCode\":404}"), "fail", json!({}), vec!["{\"errorCode\":404}"]),
         (Status::TimedOut, None, None, "timeout", json!({}), vec![]),

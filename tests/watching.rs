@@ -7,11 +7,10 @@ use flowgate::clock::{Clock, FixedClock, Timestamp};
 use flowgate::execution::{Execution, ExecutionStore, StateEvent, StateEventKind, Status};
 use flowgate::json::JsonText;
 use flowgate::store::Patience;
-use flowgate::store::embedded::Embedded;
 use serde_json::{Value, json};
 
 use crate::support::{
-    Api, Call, Fault, PROJECT, Proxy, TestApp, Watched, fixed_time, publish_samples, table, workflow_id,
+    Api, Call, Emulator, Fault, PROJECT, Proxy, TestApp, Watched, fixed_time, publish_samples, table, workflow_id,
 };
 
 const WORKFLOW: &str = "media-transcode";
@@ -68,6 +67,7 @@ fn not_found(api: Api) -> (u16, &'static str) {
 #[tokio::test]
 async fn every_status_has_its_word_in_each_api() {
     let setup = Watched::new().await;
+    let output: Value = serde_json::from_str("{\"done\": 1.50}").expect("JSON");
     for (status, v2, v2_full, upper) in [
         (Status::Scheduled, "running", "scheduled", "RUNNING"),
         (Status::Running, "running", "running", "RUNNING"),
@@ -85,7 +85,7 @@ async fn every_status_has_its_word_in_each_api() {
         let shown = setup.ask(&Call::show(Api::V2, WORKFLOW, &name)).await;
         assert_eq!(shown["status"], v2);
         assert_eq!(shown.get("end_time").is_some(), status.is_final(), "{shown}");
-        assert_eq!(shown.get("output"), (status == Status::Succeeded).then(|| json!({"done": 1.50})).as_ref());
+        assert_eq!(shown.get("output"), (status == Status::Succeeded).then_some(&output));
         for api in [Api::Obs, Api::V1] {
             let info = &setup.ask(&Call::show(api, WORKFLOW, &name)).await["execution_info"];
             assert_eq!(info["execution_state"], upper);
@@ -424,9 +424,9 @@ async fn without_the_engine_nodes_cannot_be_shown_but_lists_can() {
 
 #[tokio::test]
 async fn without_the_storage_callers_are_told_to_come_back() {
-    let embedded = Embedded::in_memory().expect("the embedded store");
-    let proxy = Proxy::before(&embedded.url()).await;
-    let straight = table(&embedded.url(), "flowgate", Patience::LOCAL).await;
+    let emulator = Emulator::start();
+    let proxy = Proxy::before(&emulator.url()).await;
+    let straight = table(&emulator.url(), "flowgate", Patience::LOCAL).await;
     straight.create_table().await.expect("a table");
     publish_samples(straight).await;
     let through = table(proxy.url(), "flowgate", Patience::LOCAL).await;

@@ -1,7 +1,7 @@
 //! An engine that does what a test says.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, MutexGuard};
 
 use async_trait::async_trait;
 use flowgate::auth::Credentials;
@@ -15,7 +15,7 @@ use flowgate::store::DynamoStore;
 use flowgate::workflow::{StoreError, Workflow};
 use serde_json::Value;
 
-use super::{Answer, Call, PROJECT, TestApp, TestClock, embedded_store, fixed_time, id_in_project, publish_samples};
+use super::{Answer, Call, PROJECT, TestApp, TestClock, empty_table, fixed_time, id_in_project, publish_samples};
 
 /// A program over a store of its own whose engine does what the test says.
 pub struct Watched {
@@ -32,7 +32,7 @@ impl Watched {
 
     /// With credentials of the test's own.
     pub async fn for_callers(credentials: Credentials) -> Self {
-        let store = embedded_store().await;
+        let store = empty_table().await;
         publish_samples(store.clone()).await;
         let clock = Arc::new(TestClock::starting_at(fixed_time()));
         let engine = Arc::new(ScriptedEngine::new(store.clone(), clock.clone()));
@@ -113,7 +113,7 @@ impl ScriptedEngine {
         Self { store, clock, script: Mutex::default() }
     }
 
-    fn script(&self) -> std::sync::MutexGuard<'_, Script> {
+    fn script(&self) -> MutexGuard<'_, Script> {
         self.script.lock().expect("a lock")
     }
 
@@ -155,7 +155,10 @@ impl Engine for ScriptedEngine {
 
     async fn attend(&self, id: &RecordId) -> Result<(), StoreError> {
         let Some(execution) = self.store.get(id, self.clock.now()).await? else { return Ok(()) };
-        let (ending, ignores_stops) = (self.script().ending.clone(), self.script().ignores_stops);
+        let (ending, ignores_stops) = {
+            let script = self.script();
+            (script.ending.clone(), script.ignores_stops)
+        };
         if execution.status == Status::Stopping && !ignores_stops {
             let ending = Ending { status: Status::Cancelled, at: self.clock.now(), output: None, failure: None };
             self.change(&execution, Change::End(ending)).await;
