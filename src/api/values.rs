@@ -1,6 +1,6 @@
 //! How much of the inputs and outputs of nodes an answer shows.
 
-use serde_json::value::{RawValue, to_raw_value};
+use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
 /// Most bytes of values in one answer: with escapes it stays below what Lambda takes (6 MB).
@@ -42,8 +42,7 @@ impl Values {
 
     /// The same as JSON.
     pub(super) fn json(&mut self, value: &Value) -> Box<RawValue> {
-        let text = self.text(value);
-        RawValue::from_string(text).unwrap_or_else(|_| to_raw_value(&Value::Null).expect("null is writable"))
+        RawValue::from_string(self.text(value)).expect("a value is written as JSON")
     }
 }
 

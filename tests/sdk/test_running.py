@@ -56,12 +56,12 @@ class TestFromStartToEnd:
 
     def test_obs_polls_to_the_end_what_it_started(self, server):
         obs = obs_client(server)
-        name = obs.asyncAPIStartWorkflow("media-transcode", "demo-bucket", "videos/demo.mp4").body["execution_name"]
-        read = lambda: obs.getWorkflowExecution(name, "media-transcode").body["execution_info"]
+        name = obs.asyncAPIStartWorkflow("media-transcode", "demo-bucket", "videos/demo.mp4").body.executionName
+        read = lambda: obs.getWorkflowExecution(name, "media-transcode").body.executionInfo
         info = wait_for(read, lambda info: info["execution_state"] != "RUNNING")
         assert (info["execution_state"], info["execution_urn"]) == ("SUCCESS", execution_urn(name, "media-transcode"))
         assert info["state_map"]["end"]["status"] == "SUCCESS"
-        listed = obs.listWorkflowExecution("media-transcode", executionState="SUCCESS").body["executions"]
+        listed = obs.listWorkflowExecution("media-transcode", limit=100, executionState="SUCCESS").body.executions
         assert name in [entry["execution_name"] for entry in listed]
 
     def test_a_synchronous_start_returns_the_output(self, v2):

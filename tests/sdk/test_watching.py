@@ -6,7 +6,6 @@ test_running.py.
 
 import json
 import uuid
-from urllib.parse import quote
 
 import pytest
 from huaweicloudsdkfunctiongraph.v2 import (
@@ -163,7 +162,7 @@ class TestFunctionGraphV1:
 
     def test_an_execution_is_listed_shown_and_stopped(self, v1_and_wire, v2):
         name = start(v2)
-        graph, urn = quote(graph_urn(), safe=""), quote(execution_urn(name), safe="")
+        graph, urn = graph_urn(), execution_urn(name)
         listed = self.get(v1_and_wire, f"{graph}/executions", name=name, start=1, limit=10)
         assert listed["count"] == 1
         assert listed["executions"][0]["execution_urn"] == execution_urn(name)
@@ -187,7 +186,7 @@ class TestFunctionGraphV1:
         name = f"trial-{uuid.uuid4()}"
         body = {"action_type": "test_start", "executions": {"execution_name": name, "input": "[]"}}
         assert client.execution_action(graph_urn(), body).execution_urn == execution_urn(name)
-        info = self.get(v1_and_wire, f"executions/{quote(execution_urn(name), safe='')}")["execution_info"]
+        info = self.get(v1_and_wire, f"executions/{execution_urn(name)}")["execution_info"]
         assert info["isTest"] is True
 
 
@@ -198,15 +197,15 @@ class TestObs:
         obs = obs_client(server, mode)
         listed = obs.listWorkflowExecution(WORKFLOW, limit=1)
         assert listed.status == 200, listed
-        assert listed.body["count"] == 1
-        assert listed.body["executions"][0]["execution_name"] == name
+        assert listed.body.count == 1
+        assert listed.body.executions[0]["execution_name"] == name
         shown = obs.getWorkflowExecution(name, WORKFLOW)
-        assert shown.body["execution_info"]["execution_urn"] == execution_urn(name)
+        assert shown.body.executionInfo["execution_urn"] == execution_urn(name)
         stop(v2, name)
-        assert obs.getWorkflowExecution(name, WORKFLOW).body["execution_info"]["execution_state"] == "ABORTED"
+        assert obs.getWorkflowExecution(name, WORKFLOW).body.executionInfo["execution_state"] == "ABORTED"
         restored = obs.restoreFailedWorkflowExecution(name, WORKFLOW)
-        assert (restored.status, restored.body["execution_name"]) == (200, name)
-        assert restored.body["restored_at"].endswith("Z")
+        assert (restored.status, restored.body.executionName) == (200, name)
+        assert restored.body.restoredAt.endswith("Z")
 
     @pytest.mark.parametrize("mode", MODES)
     def test_a_list_is_paged_by_its_marker_while_executions_start(self, server, v2, mode):
@@ -216,8 +215,8 @@ class TestObs:
         seen, marker = [], None
         while len(seen) < len(names):
             page = obs.listWorkflowExecution(workflow, nextMarker=marker, limit=2).body
-            seen += [entry["execution_name"] for entry in page["executions"]]
-            marker = page.get("next_marker")
+            seen += [entry["execution_name"] for entry in page.executions]
+            marker = page.nextMarker
             start(v2, workflow)
         assert seen[: len(names)] == list(reversed(names))
 
