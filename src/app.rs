@@ -64,9 +64,11 @@ impl App {
 }
 
 /// The engine that the configuration names, for a command that runs no executions itself.
-pub fn publishing_engine(config: &Config) -> Arc<dyn Engine> {
+pub fn publishing_engine(config: &Config, stores: &Stores, clock: &Arc<dyn Clock>) -> Arc<dyn Engine> {
     match config.engine {
-        config::Engine::Embedded | config::Engine::StepFunctions | config::Engine::None => Arc::new(NoEngine),
+        config::Engine::Embedded | config::Engine::StepFunctions | config::Engine::None => {
+            Arc::new(NoEngine::new(stores.executions.clone(), clock.clone()))
+        }
     }
 }
 
@@ -93,7 +95,7 @@ async fn running_engine(config: &Config, stores: &Stores, clock: &Arc<dyn Clock>
             };
             Arc::new(EmbeddedEngine::start(worker, config.engine_concurrency as usize))
         }
-        _ => publishing_engine(config),
+        _ => publishing_engine(config, stores, clock),
     }
 }
 
