@@ -1,11 +1,13 @@
 //! Running flows.
 //!
 //! A flow is compiled to the Amazon States Language ([`compiler`]), and that text is what runs, wherever it runs.
-//! [`Publisher`] is how a definition becomes something that can be started.
+//! [`Publisher`] is how a definition becomes something that can be started. Deployed, [`StepFunctions`] runs it.
 
 pub mod compiler;
 mod none;
 mod publisher;
+pub mod step_functions;
 
 pub use none::NoEngine;
 pub use publisher::{PublishError, Publisher};
+pub use step_functions::StepFunctions;
