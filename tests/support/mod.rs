@@ -10,6 +10,7 @@ pub mod process;
 mod proxy;
 pub mod runtime_api;
 pub mod secrets_manager;
+pub mod step_functions;
 pub mod wire;
 
 use std::path::{Path, PathBuf};
@@ -19,9 +20,9 @@ use flowgate::api::Apis;
 use flowgate::auth::{Authenticator, Credentials, StaticCredentials};
 use flowgate::clock::{Clock, FixedClock, Timestamp};
 use flowgate::engine::compiler::FunctionNames;
-use flowgate::engine::{NoEngine, Publisher};
-use flowgate::execution::{Dispatch, ExecutionStore, Executions, RandomIds};
-use flowgate::gateway::lambda::Function;
+use flowgate::engine::{NoEngine, Publisher, StepFunctions};
+use flowgate::execution::{Dispatch, Engine, ExecutionStore, Executions, RandomIds};
+use flowgate::gateway::lambda::{Failed, Function, Jobs};
 use flowgate::store::{self, DynamoStore, Endpoint, Patience};
 use flowgate::workflow::{WorkflowStore, Workflows, files};
 use lambda_http::{Context, LambdaEvent};
@@ -38,6 +39,9 @@ pub const PROJECT: &str = "c0ffee00c0ffee00c0ffee00c0ffee00";
 
 /// Lambda's id of every invocation that [`TestApp::invoke`] makes.
 const INVOCATION_ID: &str = "8476a536-e9f4-11e8-9739-2dfe598c3fcd";
+
+/// The end of every such invocation, in milliseconds since 1970.
+const FAR_AWAY: u64 = 4_102_444_800_000;
 
 /// The repository.
 pub fn root() -> PathBuf {
@@ -86,6 +90,7 @@ pub async fn empty_table() -> Arc<DynamoStore> {
 /// The program as the function runs it: sample credentials, sample workflows, and the clock of the event files.
 pub struct TestApp {
     function: Function,
+    pub executions: Executions,
 }
 
 impl TestApp {
@@ -107,13 +112,34 @@ impl TestApp {
         workflows: Arc<dyn WorkflowStore>,
         clock: Arc<dyn Clock>,
     ) -> Self {
+        Self::running(executions, workflows, clock, Arc::new(NoEngine), None)
+    }
+
+    /// The same with Step Functions as its engine.
+    pub fn dispatching(
+        executions: Arc<dyn ExecutionStore>,
+        workflows: Arc<dyn WorkflowStore>,
+        clock: Arc<dyn Clock>,
+        engine: Arc<StepFunctions>,
+    ) -> Self {
+        Self::running(executions, workflows, clock, engine.clone(), Some(engine))
+    }
+
+    fn running(
+        executions: Arc<dyn ExecutionStore>,
+        workflows: Arc<dyn WorkflowStore>,
+        clock: Arc<dyn Clock>,
+        engine: Arc<dyn Engine>,
+        step_functions: Option<Arc<StepFunctions>>,
+    ) -> Self {
         let workflows = Arc::new(Workflows::new(workflows, clock.clone(), 30));
-        let (engine, ids) = (Arc::new(NoEngine), Arc::new(RandomIds));
+        let ids = Arc::new(RandomIds);
         let executions = Executions::new(executions, engine, clock.clone(), ids, Dispatch::ByStream, RETENTION_DAYS);
         let credentials = Arc::new(StaticCredentials::new(Credentials::sample()));
         let authenticator = Authenticator::new(credentials, clock.clone(), 900);
-        let apis = Apis::new(authenticator, executions, workflows, clock, "local-1");
-        Self { function: Function::new(apis, "") }
+        let jobs = Jobs::new(executions.clone(), step_functions, clock.clone());
+        let apis = Apis::new(authenticator, executions.clone(), workflows, clock, "local-1");
+        Self { function: Function::new(apis, "", jobs), executions }
     }
 
     /// Sends a call as it is through a REST API and reads the answer.
@@ -121,13 +147,18 @@ impl TestApp {
         Answer::from_lambda(&self.invoke(&call.event(Front::Rest)).await)
     }
 
-    /// Sends an event, as Lambda would, and returns the answer the front end gets.
+    /// Sends an event, as Lambda would, and returns the answer its sender gets. Panics if the invocation fails.
     pub async fn invoke(&self, event: &Value) -> Value {
-        let payload = serde_json::from_value(event.clone()).expect("an event of an HTTP front end");
+        self.try_invoke(event).await.unwrap_or_else(|error| panic!("{error}: {event}"))
+    }
+
+    /// The same with an invocation that may fail.
+    pub async fn try_invoke(&self, event: &Value) -> Result<Value, Failed> {
+        let payload = serde_json::from_value(event.clone()).expect("an event of a known kind");
         let mut context = Context::default();
         context.request_id = INVOCATION_ID.into();
-        let answer = self.function.invoke(LambdaEvent::new(payload, context)).await;
-        let answer = answer.unwrap_or_else(|never| match never {});
-        serde_json::to_value(answer).expect("an answer is JSON")
+        context.deadline = FAR_AWAY;
+        let answer = self.function.invoke(LambdaEvent::new(payload, context)).await?;
+        Ok(serde_json::to_value(answer).expect("an answer is JSON"))
     }
 }
