@@ -24,7 +24,7 @@ TRIPLE := $(patsubst arm64,aarch64,$(ARCH))-unknown-linux-gnu
 FUZZ_SECONDS ?= 60
 
 # Which tests `make test-store` repeats against MiniStack, by their path in the crate.
-STORE_TESTS ?= store::
+STORE_TESTS ?= store:: dispatch::a_second_implementation
 
 # Where `make deploy` puts the stack, and any further parameters of template.yaml as Name=Value.
 STACK ?= flowgate
@@ -111,9 +111,9 @@ test-sdk: $(TEST)/.complete ## runs the vendor's Python SDKs against the binary
 		HOME="$$home" FLOWGATE_BIN="$(FLOWGATE_BIN)" $(TEST)/bin/python -m pytest -p no:cacheprovider tests/sdk
 
 .PHONY: test-store
-test-store: $(MINISTACK)/.complete ## repeats the store's tests against MiniStack, a second implementation of DynamoDB
-	@echo "==> the store's tests against MiniStack"
-	scripts/store-contract.sh $(MINISTACK) $(CARGO) test --locked --tests $(STORE_TESTS)
+test-store: $(MINISTACK)/.complete ## repeats the tests of what speaks to AWS against MiniStack, a second implementation
+	@echo "==> the store's and the engine's tests against MiniStack"
+	scripts/store-contract.sh $(MINISTACK) $(CARGO) test --locked --tests -- $(STORE_TESTS)
 
 .PHONY: test-watch
 test-watch: $(LAMBDA)/.complete ## sends every event file through cargo lambda watch and invoke
