@@ -103,7 +103,7 @@ class Case:
         return result
 
     def good(self):
-        return {"echo": True} if self.chance(0.05) else {"return": self.result()}
+        return {"echo": {}} if self.chance(0.05) else {"return": self.result()}
 
     def error(self):
         error = {"errorType": self.dice.choice(["Error", "KeyError"]), "errorMessage": "boom {1}"}
@@ -122,7 +122,7 @@ class Case:
             "code": lambda: [{"return": {**self.result_object(), "errorCode": self.dice.choice([404, 408, 500, 0])}}],
             "flaky": lambda: [{"throw": self.error()}] * self.dice.randint(1, 3) + [self.good()],
             "timeout": lambda: [{"throw": {"errorType": "Sandbox.Timedout", "errorMessage": "timed out"}}, self.good()],
-            "slow": lambda: [{"slow": True}, self.good()],
+            "slow": lambda: [{"slow": {}}, self.good()],
             "refused": lambda: [refusal(self.dice.choice(["TooManyRequestsException", "ResourceNotFoundException"]))],
             "busy": lambda: [refusal("ServiceException"), self.good()],
         }[fault]()

@@ -26,10 +26,10 @@ struct Case {
 #[serde(rename_all = "lowercase")]
 enum Step {
     Return(Value),
-    Echo(bool),
+    Echo {},
     Throw(Box<RawValue>),
     Refuse(Refusal),
-    Slow(bool),
+    Slow {},
 }
 
 #[derive(Clone, Deserialize)]
@@ -60,13 +60,13 @@ impl Functions {
             Step::Refuse(Refusal { error, cause }) => (now, Err(Failure::new(error, cause))),
             _ if call.asynchronous => (now, Ok(Value::Null)),
             Step::Return(value) => (now, Ok(value)),
-            Step::Echo(_) => (now, Ok(call.payload.clone())),
+            Step::Echo {} => (now, Ok(call.payload.clone())),
             Step::Throw(thrown) => {
                 let thrown: Value = serde_json::from_str(thrown.get())?;
                 let error = thrown["errorType"].as_str().context("an error has a type")?;
                 (now, Err(Failure::new(error, thrown.to_string())))
             }
-            Step::Slow(_) => {
+            Step::Slow {} => {
                 let seconds = call.timeout_seconds.context("a slow function needs a time limit")?;
                 (now.plus_seconds(seconds.into()), Err(Failure::new(Failure::TIMEOUT, "")))
             }

@@ -330,7 +330,7 @@ def read_map(definition, start_input):
                 return found
             source = read_source(given["dynamic_source"], start_input, defaults)
             if not isinstance(found, dict):
-                raise NothingFound
+                raise Failed("States.IntrinsicFailure")  # there is nothing to set the member in
             return {**found, "dynamic_source": source}
 
         return {

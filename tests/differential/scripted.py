@@ -7,10 +7,10 @@ A case is `{"name", "machine", "start", "functions"}`: the compiled text, what i
 steps that its calls take one after the other, the last of them over and over:
 
 - `{"return": VALUE}`
-- `{"echo": true}` returns the event
+- `{"echo": {}}` returns the event
 - `{"throw": {"errorType": ..., "errorMessage": ..., ...}}` fails as the code of a function does
 - `{"refuse": {"error": ..., "cause": ...}}` fails as Lambda itself does, which the function does not see
-- `{"slow": true}` does not answer in time
+- `{"slow": {}}` does not answer in time
 
 An outcome is `{"name", "status", "output", "error", "cause", "calls", "waits"}`: calls as `[function, event]`, waits as the
 seconds that Wait states were to take. Nobody waits for them: only what a slow function is waited for is real time.
