@@ -94,7 +94,7 @@ endif
 ##@ Test it
 
 .PHONY: test
-test: test-rust test-sdk test-store ## runs the Rust tests, the vendor's Python SDKs, and the store's tests on MiniStack
+test: test-rust test-sdk test-store test-differential ## runs the Rust tests, and those against the vendor's SDKs, MiniStack and moto
 
 .PHONY: test-rust
 test-rust: ## runs the Rust tests
@@ -119,7 +119,7 @@ test-store: $(MINISTACK)/.complete ## repeats the store's tests against MiniStac
 # CASES="v2-026 obs-007" runs these only and prints what came of them.
 .PHONY: test-differential
 test-differential: $(DIFFERENTIAL)/.complete ## compares the embedded engine with moto's and MiniStack's Step Functions
-	@echo "==> every case of tests/differential on three interpreters (two minutes)"
+	@echo "==> every case of tests/differential on three interpreters (a minute or two)"
 	$(CARGO) build --locked --bin flowgate --example interpret
 	FLOWGATE_BIN="$(FLOWGATE_BIN)" INTERPRET_BIN="$(dir $(FLOWGATE_BIN))examples/interpret" \
 		$(DIFFERENTIAL)/bin/python tests/differential $(CASES)

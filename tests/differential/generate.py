@@ -1,7 +1,7 @@
 """The cases of the differential test: the samples, the golden definitions, and generated ones.
 
-A case is a definition, what it is started with, and what its functions do (`scripted.py` has the steps). Each is made from
-its own name, so the same name always stands for the same case, and a new one changes no other.
+A case is a definition, what it is started with, and what its functions do (`scripted.py` has the steps). Each is made
+from its own name, so the same name always stands for the same case, and a new one changes no other.
 """
 
 import copy
@@ -35,8 +35,8 @@ DOCUMENT = {
 # Paths to single places in it, paths on which interpreters differ, and paths that lead nowhere.
 SINGLE = ["$", "$", "$.a", "$.a.b[2]", "$.a-b['c d']", "$.n", "$.big", "$.text", "$.nothing", "$.inputs"]
 ODD = [
-    "$.list[*]", "$.list[0:2]", "$.list[-2:]", "$.items[?(@.ok == true)]", "$.items[?(@.i > 1)].i", "$.items[?(@.i > 9)]",
-    "$.items[*].i", "$.items[1].i", "$.items[0].ok",
+    "$.list[*]", "$.list[0:2]", "$.list[-2:]", "$.items[*].i", "$.items[1].i", "$.items[0].ok",
+    "$.items[?(@.ok == true)]", "$.items[?(@.i > 1)].i", "$.items[?(@.i > 9)]",
 ]
 ABSENT = ["$.none", "$.a.none.x", "$.list[9]"]
 
@@ -50,6 +50,8 @@ EXPRESSIONS = [
     "$.text != 'other' && $.a.d > 1.25",
     "$.a.b[0] <= 5 && $.state == 'done'",
 ]
+
+CHOICES = [("$.n", 3), ("$.state", "done"), ("$.flag", True), ("$.a.b[0]", 6), ("$.none", 1), ("$.text", "x")]
 
 # What v1 and OBS tell apart, and an error of each class.
 MATCHES = {
@@ -140,10 +142,11 @@ class Case:
 
 def v2_arguments(case):
     """The arguments of a call."""
+    defaults = ["1.5", "false", "null", "'it'", "$CONST.c"]
     texts = [
         lambda: case.path(),
         lambda: case.path(),
-        lambda: case.dice.choice(SINGLE + ABSENT) + " | " + case.dice.choice(["1.5", "false", "null", "'it'", "$CONST.c"]),
+        lambda: case.dice.choice(SINGLE + ABSENT) + " | " + case.dice.choice(defaults),
         lambda: case.dice.choice(["$CONST.c", "$CONST.c.k[1]", "plain", "'quoted'", 1, True, None, [1, "$CONST.c"]]),
         lambda: {"deep": case.path(), "flat": "it is"},
     ]
@@ -218,11 +221,11 @@ def v1(case):
         kind = case.dice.choice(["OPERATION"] * 6 + ["DELAY", "NOOP", "SWITCH", "SWITCH"])
         state = {"type": kind, "payload-filter-in": case.filter()}
         if kind == "SWITCH":
-            choices = [("$.n", 3), ("$.state", "done"), ("$.flag", True), ("$.a.b[0]", 6), ("$.none", 1), ("$.text", "x")]
+            choices = case.dice.sample(CHOICES, case.dice.randint(1, 3))
             state["default"] = following
             state["choices"] = [
                 {"path": path, "value": value, "next-state": state_name(case.dice.randint(index + 1, count), count)}
-                for path, value in case.dice.sample(choices, case.dice.randint(1, 3))
+                for path, value in choices
             ]
         else:
             state["next-state"] = following
@@ -233,9 +236,8 @@ def v1(case):
             is_asynchronous = is_parallel and case.chance(0.15)
             state["payload-filter-out"] = case.filter(is_parallel and not is_asynchronous)
             state["action-mode"] = "PARALLEL" if is_parallel else "SEQUENTIAL"
-            state["actions"] = [
-                v1_action(case, index, count, number, is_asynchronous) for number in range(case.dice.choice([1, 1, 2, 3]))
-            ]
+            actions = case.dice.choice([1, 1, 2, 3])
+            state["actions"] = [v1_action(case, index, count, number, is_asynchronous) for number in range(actions)]
         else:
             state["payload-filter-out"] = case.filter()
         states[f"s{index}"] = state
@@ -260,11 +262,13 @@ def v1_action(case, index, count, number, is_asynchronous):
 def polling(case):
     """A v1 flow that goes in a circle until its function says that it is done."""
     busy = [{"return": {"state": "busy", "n": number}} for number in range(case.dice.randint(0, 4))]
-    look = {"action-name": "look", "function": URN.format("look"), "invocation-mode": "SYNC", "payload-filter": "$", "timeout": 60}
     case.functions["look"] = [*busy, {"return": {"state": "done", "n": 9}}]
+    action = {"action-name": "look", "function": URN.format("look"), "invocation-mode": "SYNC", "payload-filter": "$"}
+    look = {"type": "OPERATION", "action-mode": "SEQUENTIAL", "actions": [action], "next-state": "decide"}
+    choice = {"path": "$.state", "value": "done", "next-state": "end"}
     return case.done({"states": {
-        "look": {"type": "OPERATION", "start": True, "action-mode": "SEQUENTIAL", "actions": [look], "next-state": "decide"},
-        "decide": {"type": "SWITCH", "default": "wait", "choices": [{"path": "$.state", "value": "done", "next-state": "end"}]},
+        "look": {**look, "start": True},
+        "decide": {"type": "SWITCH", "default": "wait", "choices": [choice]},
         "wait": {"type": "DELAY", "time-delay": 60, "next-state": "look"},
         "end": {"type": "END"},
     }})
@@ -281,7 +285,8 @@ def obs(case):
             continue
         name = f"f{index}"
         is_limited = "slow" in case.faults
-        action = {"action_name": name, "function": case.function(name, may_be_slow=is_limited), "invocation_mode": "SYNC"}
+        urn = case.function(name, may_be_slow=is_limited)
+        action = {"action_name": name, "function": urn, "invocation_mode": "SYNC"}
         if is_limited:
             action["timeout"] = 2
         if case.chance(0.5):
@@ -301,8 +306,9 @@ def obs(case):
     states["end"] = {"type": "END"}
     inputs = {"width": {"type": "Integer", "default": 320}, "height": {"type": "Integer", "default": 240}}
     if case.chance(0.3):
-        parameters = [{"parameter_name": name, **given} for name, given in inputs.items()]
-        return case.done({"inputs": parameters, "states": [{"state_name": name, **state} for name, state in states.items()]})
+        inputs = [{"parameter_name": name, **given} for name, given in inputs.items()]
+        states = [{"state_name": name, **state} for name, state in states.items()]
+        return case.done({"inputs": inputs, "states": states})
     return case.done({"agency": "agency", "inputs": inputs, "states": states})
 
 

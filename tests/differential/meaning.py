@@ -1,11 +1,11 @@
 """What a definition means: an interpreter of definitions that knows nothing of compiled machines.
 
-It is written from the documentation of `src/workflow/flow/mod.rs` and `src/engine/compiler/mod.rs` and shares no code with
-either, so that three interpreters of a wrongly compiled machine cannot agree unnoticed. It reads definitions that
+It is written from the documentation of `src/workflow/flow/mod.rs` and `src/engine/compiler/mod.rs` and shares no code
+with either, so that three interpreters of a wrongly compiled machine cannot agree unnoticed. It reads definitions that
 `flowgate compile` takes, and is simple where that is enough: nothing runs at the same time, and no time passes.
 
-Where AWS's documents leave open what a path finds, it follows the Java library Jayway JsonPath: a path of names and indexes
-finds one value or nothing; any other finds a list, which may be empty.
+Where AWS's documents leave open what a path finds, it follows the Java library Jayway JsonPath: a path of names and
+indexes finds one value or nothing; any other finds a list, which may be empty.
 """
 
 import json
@@ -204,7 +204,10 @@ def read_argument(value, constants):
     if text.startswith("$"):
         _, end = read_path(text)
         path, fallback = text[:end], text[end:].strip().removeprefix("|").strip()
-        return lambda given: find(path, given) if not fallback else find_or(path, given, read_fallback(fallback, constants))
+        if not fallback:
+            return lambda given: find(path, given)
+        default = read_fallback(fallback, constants)
+        return lambda given: find_or(path, given, default)
     if isinstance(value, str):
         return lambda given: text[1:-1] if re.fullmatch(r"'.*'", text, re.DOTALL) else text
     return lambda given: value
@@ -238,7 +241,8 @@ def read_source(value, start, defaults):
 MATCHES = {
     "MatchAny": None,
     "States.ActionFailed": "$.errorCode != 408",
-    "States.PermissionError": "$.errorCode == 401 || $.errorCode == 403 || $.errorType == 'Lambda.AccessDeniedException'",
+    "States.PermissionError":
+        "$.errorCode == 401 || $.errorCode == 403 || $.errorType == 'Lambda.AccessDeniedException'",
     "States.ParameterError": "$.errorCode == 400 || $.errorType == 'Lambda.InvalidParameterValueException'",
     "States.NotFound": "$.errorCode == 404 || $.errorType == 'Lambda.ResourceNotFoundException'",
     "States.TooManyRequests": "$.errorCode == 429 || $.errorType == 'Lambda.TooManyRequestsException'",

@@ -1,10 +1,10 @@
 """The scripted functions of a case, and the loop by which an interpreter in Python answers cases.
 
 A runner reads cases from its standard input and writes outcomes to its standard output, one JSON object per line; so do
-`run_moto.py`, `run_ministack.py` and, for the embedded engine, `examples/interpret.rs`.
+`run_moto.py`, `run_ministack.py` and, for the embedded engine, `interpret.rs`.
 
-A case is `{"name", "machine", "start", "functions"}`: the compiled text, what it is started with, and for each function the
-steps that its calls take one after the other, the last of them over and over:
+A case is `{"name", "machine", "start", "functions"}`: the compiled text, what it is started with, and for each function
+the steps that its calls take one after the other, the last of them over and over:
 
 - `{"return": VALUE}`
 - `{"echo": {}}` returns the event
@@ -12,8 +12,8 @@ steps that its calls take one after the other, the last of them over and over:
 - `{"refuse": {"error": ..., "cause": ...}}` fails as Lambda itself does, which the function does not see
 - `{"slow": {}}` does not answer in time
 
-An outcome is `{"name", "status", "output", "error", "cause", "calls", "waits"}`: calls as `[function, event]`, waits as the
-seconds that Wait states were to take. Nobody waits for them: only what a slow function is waited for is real time.
+An outcome is `{"name", "status", "output", "error", "cause", "calls", "waits"}`: calls as `[function, event]`, waits as
+the seconds that Wait states were to take. Nobody waits for them: only what a slow function is waited for is real time.
 """
 
 import json
