@@ -109,6 +109,8 @@ def show(case, interpreter, outcome):
 
 def main(names):
     cases = [case for case in generate.cases() if not names or case["name"] in names]
+    if not cases:
+        sys.exit(f"error: there is no case {' or '.join(names)}")
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         cases = list(pool.map(compiled, cases))
         shares = [
