@@ -8,6 +8,13 @@
 //! | `FLOWGATE_DATA_DIR` | where the embedded store keeps its file | `.flowgate` |
 //! | `FLOWGATE_REGION` | the region that URNs in answers carry | `AWS_REGION`; locally `local-1` |
 //! | `FLOWGATE_BASE_PATH` | what a custom domain's mapping puts before the APIs' paths | none |
+//! | `FLOWGATE_ENGINE` | what runs executions: `embedded` (in this process), `stepfunctions`, or `none` | `embedded` when serving locally, else `stepfunctions` |
+//! | `FLOWGATE_FUNCTIONS` | which Lambda function a function URN means: text with `{region}`, `{project}`, `{package}`, `{name}` and `{version}` | `{name}` |
+//! | `FLOWGATE_ENGINE_CONCURRENCY` | how many executions the embedded engine has in memory at once, 1 to 10000; those that sleep do not count | `64` |
+//! | `FLOWGATE_LEASE_SECONDS` | after how long without a sign of life the executions of a process are another one's, 1 to 300 | `10` |
+//! | `FLOWGATE_STATE_MACHINE_ROLE` | ARN of the role that state machines run with; without it this process creates none | none |
+//! | `FLOWGATE_STATE_MACHINE_PREFIX` | what the names of state machines begin with, at most 16 letters, digits, `-` and `_` | `flowgate-` |
+//! | `FLOWGATE_DISPATCH_DEADLINE_SECONDS` | after how long an execution fails that Step Functions would not take, 60 to 86400 | `86400` |
 //! | `FLOWGATE_WORKFLOWS_DIR` | definitions loaded at a local start | `workflows` |
 //! | `FLOWGATE_CREDENTIALS_SECRET` | AWS Secrets Manager secret that holds the credentials | none |
 //! | `FLOWGATE_CREDENTIALS_FILE` | file that holds them | none |
@@ -34,17 +41,25 @@ use std::str::FromStr;
 use tracing::level_filters::LevelFilter;
 
 use crate::clock::Timestamp;
+use crate::engine::compiler::FunctionNames;
 
 /// Whether the embedded store, and with it everything for a local start, is compiled in.
 const HAS_EMBEDDED_STORE: bool = cfg!(feature = "embedded");
 
 /// Every variable that is ours.
-const NAMES: [&str; 19] = [
+const NAMES: [&str; 26] = [
     "FLOWGATE_STORE",
     "FLOWGATE_TABLE",
     "FLOWGATE_DATA_DIR",
     "FLOWGATE_REGION",
     "FLOWGATE_BASE_PATH",
+    "FLOWGATE_ENGINE",
+    "FLOWGATE_FUNCTIONS",
+    "FLOWGATE_ENGINE_CONCURRENCY",
+    "FLOWGATE_LEASE_SECONDS",
+    "FLOWGATE_STATE_MACHINE_ROLE",
+    "FLOWGATE_STATE_MACHINE_PREFIX",
+    "FLOWGATE_DISPATCH_DEADLINE_SECONDS",
     "FLOWGATE_WORKFLOWS_DIR",
     "FLOWGATE_CREDENTIALS_SECRET",
     "FLOWGATE_CREDENTIALS_FILE",
@@ -86,6 +101,20 @@ pub struct Config {
     pub region: String,
     /// `/base`, or empty.
     pub base_path: String,
+    /// What runs executions.
+    pub engine: Engine,
+    /// Which Lambda function a function URN means.
+    pub functions: FunctionNames,
+    /// How many executions the embedded engine has in memory at once.
+    pub engine_concurrency: u32,
+    /// How long a claim of an execution holds without a sign of life, in seconds.
+    pub lease_seconds: u32,
+    /// The role that state machines run with.
+    pub state_machine_role: Option<String>,
+    /// What the names of state machines begin with.
+    pub state_machine_prefix: String,
+    /// After how long an execution fails that the engine would not take, in seconds.
+    pub dispatch_deadline_seconds: u32,
     /// Where definitions for a local start lie.
     pub workflows_dir: PathBuf,
     /// Where the credentials come from.
@@ -120,6 +149,17 @@ pub enum Store {
     DynamoDb,
     /// In a server that stands in for AWS, at this URL, and does not care who asks.
     StandIn(String),
+}
+
+/// What runs executions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Engine {
+    /// This process.
+    Embedded,
+    /// AWS Step Functions.
+    StepFunctions,
+    /// Nothing: executions stay scheduled.
+    None,
 }
 
 /// Where the credentials come from.
@@ -233,6 +273,21 @@ impl Config {
             workflow_cache_seconds: number(&get, "FLOWGATE_WORKFLOW_CACHE_SECONDS", 0, 3600, 30)?,
             region: read_region(&get, local)?,
             base_path: read_base_path(&get)?,
+            engine: read_engine(&get, local)?,
+            functions: match get("FLOWGATE_FUNCTIONS") {
+                None => FunctionNames::default(),
+                Some(template) => FunctionNames::parse(&template).map_err(|_| {
+                    error(
+                        "FLOWGATE_FUNCTIONS",
+                        "must be text and any of {region}, {project}, {package}, {name} and {version}",
+                    )
+                })?,
+            },
+            engine_concurrency: number(&get, "FLOWGATE_ENGINE_CONCURRENCY", 1, 10_000, 64)?,
+            lease_seconds: number(&get, "FLOWGATE_LEASE_SECONDS", 1, 300, 10)?,
+            state_machine_role: get("FLOWGATE_STATE_MACHINE_ROLE"),
+            state_machine_prefix: read_state_machine_prefix(&get)?,
+            dispatch_deadline_seconds: number(&get, "FLOWGATE_DISPATCH_DEADLINE_SECONDS", 60, 86_400, 86_400)?,
             workflows_dir: get("FLOWGATE_WORKFLOWS_DIR").unwrap_or_else(|| "workflows".into()).into(),
             credentials: read_credentials(&get, local)?,
             credentials_ttl_seconds: number(&get, "FLOWGATE_CREDENTIALS_TTL_SECONDS", 10, 86_400, 300)?,
@@ -292,6 +347,30 @@ fn read_store(get: &impl Fn(&'static str) -> Option<String>, local: bool) -> Res
         None | Some("embedded") => Ok(Store::Embedded),
         Some(_) => Err(error("FLOWGATE_STORE", "must be embedded or dynamodb")),
     }
+}
+
+fn read_engine(get: &impl Fn(&'static str) -> Option<String>, local: bool) -> Result<Engine, Error> {
+    match get("FLOWGATE_ENGINE").as_deref() {
+        Some("embedded") if !HAS_EMBEDDED_STORE => {
+            Err(error("FLOWGATE_ENGINE", "is embedded, which this build was made without"))
+        }
+        Some("embedded") if !local => Err(error(
+            "FLOWGATE_ENGINE",
+            "is embedded, which lives and dies with one process and is for local use only",
+        )),
+        None if local && HAS_EMBEDDED_STORE => Ok(Engine::Embedded),
+        Some("embedded") => Ok(Engine::Embedded),
+        None | Some("stepfunctions") => Ok(Engine::StepFunctions),
+        Some("none") => Ok(Engine::None),
+        Some(_) => Err(error("FLOWGATE_ENGINE", "must be embedded, stepfunctions or none")),
+    }
+}
+
+fn read_state_machine_prefix(get: &impl Fn(&'static str) -> Option<String>) -> Result<String, Error> {
+    let prefix = get("FLOWGATE_STATE_MACHINE_PREFIX").unwrap_or_else(|| "flowgate-".into());
+    let legal = prefix.len() <= 16 && prefix.chars().all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '_');
+    let problem = "must have at most 16 letters, digits, - and _";
+    if legal { Ok(prefix) } else { Err(error("FLOWGATE_STATE_MACHINE_PREFIX", problem)) }
 }
 
 fn read_region(get: &impl Fn(&'static str) -> Option<String>, local: bool) -> Result<String, Error> {
@@ -433,6 +512,12 @@ mod tests {
             ("FLOWGATE_SIGNATURE_WINDOW_SECONDS", "901"),
             ("FLOWGATE_CREDENTIALS_TTL_SECONDS", "soon"),
             ("FLOWGATE_WORKFLOW_CACHE_SECONDS", "-1"),
+            ("FLOWGATE_ENGINE", "steam"),
+            ("FLOWGATE_FUNCTIONS", "{nam}"),
+            ("FLOWGATE_ENGINE_CONCURRENCY", "0"),
+            ("FLOWGATE_LEASE_SECONDS", "301"),
+            ("FLOWGATE_STATE_MACHINE_PREFIX", "a b"),
+            ("FLOWGATE_DISPATCH_DEADLINE_SECONDS", "59"),
             ("FLOWGATE_LOG", "loud"),
             ("FLOWGATE_LOG_FORMAT", "xml"),
             ("FLOWGATE_REGION", "a:b"),

@@ -5,12 +5,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use async_trait::async_trait;
 use flowgate::clock::{FixedClock, Timestamp};
-use flowgate::execution::{Created, Cursor, Execution, ExecutionKey, ExecutionStore, Moved, Page, Status};
+use flowgate::execution::{Change, Changed, Created, Cursor, Execution, ExecutionStore, Page, RecordId};
 use flowgate::store::DynamoStore;
-use flowgate::workflow::{StoreError, Workflow, WorkflowName, WorkflowStore};
+use flowgate::workflow::{MachineId, StoreError, Version, Workflow, WorkflowName, WorkflowStore};
 use uuid::Uuid;
 
-use crate::support::{Api, Call, TestApp, embedded_store, fixed_time, publish_samples};
+use crate::support::{Api, Call, TestApp, empty_table, fixed_time, publish_samples};
 
 /// A store that panics when it is told to, once: where a workflow is looked up, or an execution written.
 struct Fragile {
@@ -31,7 +31,7 @@ impl ExecutionStore for Fragile {
         self.store.create(execution, now).await
     }
 
-    async fn get(&self, _: &ExecutionKey, _: Timestamp) -> Result<Option<Execution>, StoreError> {
+    async fn get(&self, _: &RecordId, _: Timestamp) -> Result<Option<Execution>, StoreError> {
         unimplemented!("no start asks for it")
     }
 
@@ -39,7 +39,11 @@ impl ExecutionStore for Fragile {
         unimplemented!("no start asks for it")
     }
 
-    async fn advance(&self, _: &ExecutionKey, _: Status, _: Timestamp, _: Timestamp) -> Result<Moved, StoreError> {
+    async fn find_due(&self, _: Timestamp, _: usize) -> Result<Vec<RecordId>, StoreError> {
+        unimplemented!("no start asks for it")
+    }
+
+    async fn change(&self, _: &Execution, _: &Change, _: Timestamp, _: Timestamp) -> Result<Changed, StoreError> {
         unimplemented!("no start asks for it")
     }
 
@@ -60,14 +64,22 @@ impl WorkflowStore for Fragile {
         self.store.find_by_name(project_id, name).await
     }
 
-    async fn save(&self, workflow: &Workflow) -> Result<(), StoreError> {
-        self.store.save(workflow).await
+    async fn save(&self, workflow: &Workflow, machine: &str) -> Result<(), StoreError> {
+        self.store.save(workflow, machine).await
+    }
+
+    async fn find_version(&self, _: &str, _: Uuid, _: &MachineId) -> Result<Option<Version>, StoreError> {
+        unimplemented!("no start asks for it")
+    }
+
+    async fn note_engine_reference(&self, _: &str, _: Uuid, _: &MachineId, _: &str) -> Result<(), StoreError> {
+        unimplemented!("no start asks for it")
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_panic_is_an_answer_in_the_dialect_and_the_next_call_is_served() {
-    let store = embedded_store().await;
+    let store = empty_table().await;
     publish_samples(store.clone()).await;
     for (api, code) in [(Api::Obs, "InternalError"), (Api::V1, "FGS.0007"), (Api::V2, "FGS.3002")] {
         let fragile = Arc::new(Fragile { store: store.clone(), panics: AtomicBool::new(false) });

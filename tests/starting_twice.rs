@@ -3,17 +3,19 @@
 use std::sync::Arc;
 
 use flowgate::clock::Clock;
-use flowgate::execution::{Execution, ExecutionKey, ExecutionName, ExecutionStore, Moved, Origin, Status, Summary};
-use flowgate::store::embedded::Embedded;
-use flowgate::store::{DynamoStore, Patience};
+use flowgate::execution::{
+    Change, Changed, Ending, Execution, ExecutionKey, ExecutionName, ExecutionStore, Origin, Status, Summary,
+};
+use flowgate::store::DynamoStore;
+use flowgate::store::EmbeddedStore;
 use flowgate::workflow::{Definition, Workflow, WorkflowStore};
 use futures_util::future::join_all;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
 use crate::support::{
-    Answer, Api, Call, Front, PROJECT, RETENTION_DAYS, TestApp, TestClock, embedded_store, fixed_time, publish_samples,
-    table, workflow_id,
+    Answer, Api, Call, Front, PROJECT, RETENTION_DAYS, TestApp, TestClock, empty_table, fixed_time, publish_samples,
+    workflow_id,
 };
 
 const RUN_ID: &str = "X-WorkflowRun-ID";
@@ -29,7 +31,7 @@ struct Setup {
 
 impl Setup {
     async fn new() -> Self {
-        let store = embedded_store().await;
+        let store = empty_table().await;
         publish_samples(store.clone()).await;
         let clock = Arc::new(TestClock::starting_at(fixed_time()));
         let app = Arc::new(TestApp::process(store.clone(), store.clone(), clock.clone()));
@@ -42,15 +44,15 @@ impl Setup {
     }
 
     async fn executions(&self) -> Vec<Summary> {
-        executions(&self.store, &*self.clock).await
+        executions(&*self.store, &*self.clock).await
     }
 
     async fn read(&self, name: &str) -> Execution {
-        self.store.get(&key(name), self.clock.now()).await.expect("an answer").expect("an execution")
+        self.store.get(&key(name).record_id(), self.clock.now()).await.expect("an answer").expect("an execution")
     }
 }
 
-async fn executions(store: &DynamoStore, clock: &dyn Clock) -> Vec<Summary> {
+async fn executions(store: &dyn ExecutionStore, clock: &dyn Clock) -> Vec<Summary> {
     store.list(PROJECT, workflow_id(), None, 1000, clock.now()).await.expect("a page").entries
 }
 
@@ -104,9 +106,7 @@ async fn two_processes_over_one_file_make_one_execution_of_a_key() {
     let folder = tempfile::tempdir().expect("a folder");
     let mut processes = Vec::new();
     for n in 0..2 {
-        let embedded = Embedded::open(folder.path()).expect("the embedded store");
-        let store = table(&embedded.url(), "flowgate", Patience::LOCAL).await;
-        store.create_table().await.expect("a table");
+        let store = Arc::new(EmbeddedStore::open(folder.path(), fixed_time()).expect("the embedded store"));
         publish_samples(store.clone()).await;
         let clock = Arc::new(TestClock::starting_at(fixed_time().plus_seconds(60 * n)));
         let app = Arc::new(TestApp::process(store.clone(), store.clone(), clock));
@@ -116,7 +116,7 @@ async fn two_processes_over_one_file_make_one_execution_of_a_key() {
     for (count, (kind, call)) in keyed_starts("run").into_iter().enumerate() {
         all_get_one_answer((0..32).map(|n| processes[n % 2].0.clone()), kind, &call).await;
         let clock = TestClock::starting_at(fixed_time().plus_seconds(120));
-        assert_eq!(executions(store, &clock).await.len(), count + 1, "{kind}");
+        assert_eq!(executions(&**store, &clock).await.len(), count + 1, "{kind}");
     }
 }
 
@@ -249,11 +249,14 @@ async fn the_first_answer_is_given_again_later_and_whatever_became_of_the_execut
         let first = setup.send(&call).await;
         first.expect_success();
         let started = setup.executions().await.remove(0);
-        for status in [Status::Running, Status::Succeeded] {
+        let ending = Ending { status: Status::Succeeded, at: started.started_at, output: None, failure: None };
+        let changes = [Change::Running { check_at: started.started_at }, Change::End(ending)];
+        for (status, change) in [Status::Running, Status::Succeeded].into_iter().zip(changes) {
             setup.clock.advance_seconds(60);
             let now = setup.clock.now();
-            let moved = setup.store.advance(&started.key, status, now, now.plus_seconds(86_400)).await;
-            assert_eq!(moved.expect("an answer"), Moved::Done, "{kind}");
+            let record = setup.read(started.key.name.as_str()).await;
+            let changed = setup.store.change(&record, &change, now, now.plus_seconds(86_400)).await;
+            assert!(matches!(changed, Ok(Changed::Done(_))), "{kind}: {changed:?}");
 
             let again = setup.send(&call).await;
             assert_eq!((again.status, &again.body), (200, &first.body), "{kind}, {status:?}");
@@ -308,7 +311,7 @@ async fn a_repeat_is_the_same_start_after_the_workflows_defaults_have_changed() 
     let text = old.definition.text().replace("\"default\":\"mp4\"", "\"default\":\"webm\"");
     assert_ne!(text, old.definition.text());
     let definition = Definition::parse(&text).expect("a definition");
-    setup.store.save(&Workflow { definition, ..old }).await.expect("a saved workflow");
+    setup.store.save(&Workflow { definition, ..old }, "{}").await.expect("a saved workflow");
     let later = TestApp::process(setup.store.clone(), setup.store.clone(), setup.clock.clone());
     assert_eq!(later.send(&call.signed()).await.body, first.body);
 }

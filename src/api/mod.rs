@@ -97,14 +97,14 @@ impl Apis {
     pub fn new(
         authenticator: Authenticator,
         executions: Executions,
-        workflows: Workflows,
+        workflows: Arc<Workflows>,
         clock: Arc<dyn Clock>,
         region: &str,
     ) -> Self {
         Self {
             authenticator: Arc::new(authenticator),
             executions,
-            workflows: Arc::new(workflows),
+            workflows,
             clock,
             region: region.into(),
             verdict: Arc::default(),

@@ -44,7 +44,9 @@ impl From<StoreError> for Refusal {
         match error {
             StoreError::Throttled(_) => Self::Throttled(error),
             StoreError::Unavailable(_) => Self::Unavailable(error),
-            StoreError::Rejected(_) | StoreError::Corrupt(_) | StoreError::NameTaken => Self::Internal(error),
+            StoreError::Rejected(_) | StoreError::Corrupt(_) | StoreError::NameTaken | StoreError::TooLarge(_) => {
+                Self::Internal(error)
+            }
         }
     }
 }

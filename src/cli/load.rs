@@ -5,10 +5,11 @@ use std::sync::Arc;
 
 use anyhow::{Result, bail};
 
-use crate::app;
-use crate::clock::SystemClock;
+use crate::app::{self, Stores};
+use crate::clock::{Clock, SystemClock};
 use crate::config::{Config, Store};
-use crate::workflow::{Published, StoreError, Workflows, files};
+use crate::engine::{PublishError, Publisher};
+use crate::workflow::{Published, Workflows, files};
 
 /// Publishes each file's definition. A broken file does not keep the others from being loaded.
 #[expect(clippy::print_stdout, reason = "progress for the person at the terminal")]
@@ -20,21 +21,24 @@ pub(super) async fn run(config: &Config, project_id: &str, paths: &[PathBuf]) ->
     }
     let place = match &config.store {
         Store::Embedded => format!("the embedded store in {}", config.data_dir.display()),
-        Store::StandIn(url) => url.clone(),
-        Store::DynamoDb if config.has_endpoint => "the endpoint that AWS_ENDPOINT_URL_DYNAMODB names".to_owned(),
-        Store::DynamoDb => "DynamoDB".to_owned(),
+        Store::StandIn(url) => format!("table {} in {url}", config.table),
+        Store::DynamoDb if config.has_endpoint => {
+            format!("table {} in the endpoint that AWS_ENDPOINT_URL_DYNAMODB names", config.table)
+        }
+        Store::DynamoDb => format!("table {} in DynamoDB", config.table),
     };
-    println!("loading into table {} in {place}", config.table);
-    let store = Arc::new(app::open_table(config).await?);
-    let workflows = Workflows::new(store, Arc::new(SystemClock), 0);
+    println!("loading into {place}");
+    let stores = Stores::open(config, SystemClock.now()).await?;
+    let workflows = Arc::new(Workflows::new(stores.workflows, Arc::new(SystemClock), 0));
+    let publisher = Publisher::new(workflows, app::engine(config), config.functions.clone());
     let mut failed = 0;
     for path in paths {
         let file = path.display();
         let outcome = match files::read_definition(path) {
             Ok(definition) => {
                 let name = definition.name().clone();
-                let published = workflows.publish(project_id, definition).await;
-                published.map(|published| (name, published)).map_err(advised)
+                let published = publisher.publish(project_id, definition).await;
+                published.map(|(published, _)| (name, published)).map_err(advised)
             }
             Err(error) => Err(error.into()),
         };
@@ -55,8 +59,8 @@ pub(super) async fn run(config: &Config, project_id: &str, paths: &[PathBuf]) ->
 }
 
 /// The error, with a word on whether the same command may succeed a little later.
-fn advised(error: StoreError) -> anyhow::Error {
+fn advised(error: PublishError) -> anyhow::Error {
     let is_worth_repeating = error.retryable();
     let error = anyhow::Error::from(error);
-    if is_worth_repeating { error.context("not stored, and repeating is safe") } else { error }
+    if is_worth_repeating { error.context("not done, and repeating is safe") } else { error }
 }

@@ -1,5 +1,11 @@
-//! Running flows: what every engine has in common.
+//! Running flows.
 //!
 //! A flow is compiled to the Amazon States Language ([`compiler`]), and that text is what runs, wherever it runs.
+//! [`Publisher`] is how a definition becomes something that can be started.
 
 pub mod compiler;
+mod none;
+mod publisher;
+
+pub use none::NoEngine;
+pub use publisher::{PublishError, Publisher};

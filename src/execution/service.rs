@@ -1,11 +1,14 @@
-//! Starting an execution, once per key.
+//! The executions, and starting one, once per key.
 
 use std::sync::Arc;
 
 use uuid::Uuid;
 
-use super::{Created, Execution, ExecutionKey, ExecutionName, ExecutionStore, Fingerprint, Ids, Origin, Status};
-use crate::clock::Clock;
+use super::{
+    Created, Engine, Execution, ExecutionKey, ExecutionName, ExecutionStore, Fingerprint, Ids, Origin, RecordId, Status,
+};
+use crate::clock::{Clock, Timestamp};
+use crate::errors;
 use crate::json::JsonText;
 use crate::workflow::{StoreError, Workflow};
 
@@ -13,6 +16,9 @@ use crate::workflow::{StoreError, Workflow};
 pub const MAX_INPUT_BYTES: usize = 256 * 1024;
 
 const SECONDS_PER_DAY: i64 = 86_400;
+
+/// How long a new record is left to the table's stream before a sweep takes it up as well.
+const STREAM_SECONDS: i64 = 60;
 
 /// What an API hands over once a start request passed every check of its own.
 #[derive(Debug, Clone)]
@@ -30,6 +36,8 @@ pub struct Start {
     pub options: Options,
     /// The API the start came through.
     pub origin: Origin,
+    /// Whether it is FunctionGraph v1's `test_start`.
+    pub is_test: bool,
     /// The region in the execution's URN.
     pub region: String,
     /// Who asks, and in which request.
@@ -100,23 +108,41 @@ pub enum Error {
     Store(#[from] StoreError),
 }
 
-/// The executions: starts them and keeps their records.
+/// How the engine learns of a new record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Dispatch {
+    /// The table's stream brings it to this program.
+    ByStream,
+    /// This process tells the engine.
+    InProcess,
+}
+
+/// The executions: starts them, keeps their records, and has the engine see to them.
 #[derive(Clone)]
 pub struct Executions {
-    store: Arc<dyn ExecutionStore>,
-    clock: Arc<dyn Clock>,
+    pub(super) store: Arc<dyn ExecutionStore>,
+    pub(super) engine: Arc<dyn Engine>,
+    pub(super) clock: Arc<dyn Clock>,
     ids: Arc<dyn Ids>,
+    dispatch: Dispatch,
     retention_days: u32,
 }
 
 impl Executions {
     /// Puts the domain on top of its ports. A record is kept for `retention_days` after its last change.
-    pub fn new(store: Arc<dyn ExecutionStore>, clock: Arc<dyn Clock>, ids: Arc<dyn Ids>, retention_days: u32) -> Self {
-        Self { store, clock, ids, retention_days }
+    pub fn new(
+        store: Arc<dyn ExecutionStore>,
+        engine: Arc<dyn Engine>,
+        clock: Arc<dyn Clock>,
+        ids: Arc<dyn Ids>,
+        dispatch: Dispatch,
+        retention_days: u32,
+    ) -> Self {
+        Self { store, engine, clock, ids, dispatch, retention_days }
     }
 
     /// Starts an execution, or finds the one that the same request started before. When this returns, the record is
-    /// durable; the first answer's values are in it.
+    /// durable; the first answer's values are in it. What the engine makes of it is no part of the answer.
     ///
     /// # Errors
     /// [`Error::Conflict`] when the key belongs to a different request. After [`Error::Store`] the start may or may not
@@ -128,7 +154,13 @@ impl Executions {
         }
         let execution = self.new_execution(start);
         match self.store.create(&execution, execution.started_at).await? {
-            Created::New => Ok(Started { execution, replayed: false }),
+            Created::New => {
+                if self.dispatch == Dispatch::InProcess {
+                    let (executions, id) = (self.clone(), execution.key.record_id());
+                    tokio::spawn(async move { executions.attend(&id).await });
+                }
+                Ok(Started { execution, replayed: false })
+            }
             Created::Exists(first) if first.fingerprint == execution.fingerprint => {
                 Ok(Started { execution: *first, replayed: true })
             }
@@ -144,6 +176,18 @@ impl Executions {
         self.store.ping().await
     }
 
+    /// Has the engine see to a record. If that fails, a sweep does it again.
+    pub(super) async fn attend(&self, id: &RecordId) {
+        if let Err(error) = self.engine.attend(id).await {
+            tracing::warn!(record = id.as_str(), error = %errors::chain(&error), "a record waits for the next sweep");
+        }
+    }
+
+    /// When a record that changes now may be forgotten.
+    pub(super) fn expires_at(&self, now: Timestamp) -> Timestamp {
+        now.plus_seconds(i64::from(self.retention_days) * SECONDS_PER_DAY)
+    }
+
     fn new_execution(&self, start: Start) -> Execution {
         let now = self.clock.now();
         let (workflow, options) = (&start.workflow, &start.options);
@@ -156,10 +200,19 @@ impl Executions {
                 name: self.name_for(&start),
             },
             workflow_name: workflow.name.as_str().to_owned(),
+            machine: workflow.machine.clone(),
             region: start.region,
             domain_id: start.caller.domain_id,
             origin: start.origin,
+            is_test: start.is_test,
             status: Status::Scheduled,
+            attempt: 1,
+            ending: None,
+            due_at: Some(match self.dispatch {
+                Dispatch::ByStream => now.plus_seconds(STREAM_SECONDS),
+                Dispatch::InProcess => now,
+            }),
+            tries: 0,
             input: start.input,
             headers: start.options.headers,
             merge_parameters: start.options.merge_parameters,
@@ -170,7 +223,7 @@ impl Executions {
             trace: start.caller.trace,
             started_at: now,
             updated_at: now,
-            expires_at: now.plus_seconds(i64::from(self.retention_days) * SECONDS_PER_DAY),
+            expires_at: self.expires_at(now),
         }
     }
 

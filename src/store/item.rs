@@ -12,7 +12,7 @@ use crate::workflow::StoreError;
 pub(super) type Item = HashMap<String, AttributeValue>;
 
 /// The format of the items this version writes, and the only one it reads.
-const FORMAT_VERSION: u32 = 1;
+pub(super) const FORMAT_VERSION: u32 = 1;
 
 pub(super) fn text(value: impl Into<String>) -> AttributeValue {
     AttributeValue::S(value.into())
@@ -46,6 +46,13 @@ impl Writer {
     pub(super) fn number(mut self, name: &str, value: i64) -> Self {
         self.0.insert(name.to_owned(), number(value));
         self
+    }
+
+    pub(super) fn optional_number(self, name: &str, value: Option<i64>) -> Self {
+        match value {
+            Some(value) => self.number(name, value),
+            None => self,
+        }
     }
 
     pub(super) fn flag(mut self, name: &str, value: bool) -> Self {
@@ -84,8 +91,25 @@ impl<'a> Reader<'a> {
     }
 
     pub(super) fn number(&self, name: &'static str) -> Result<i64, StoreError> {
+        self.optional_number(name)?.ok_or_else(|| corrupt(name))
+    }
+
+    pub(super) fn optional_number(&self, name: &'static str) -> Result<Option<i64>, StoreError> {
         match self.0.get(name) {
-            Some(AttributeValue::N(value)) => value.parse().map_err(|_| corrupt(name)),
+            None => Ok(None),
+            Some(AttributeValue::N(value)) => value.parse().map(Some).map_err(|_| corrupt(name)),
+            Some(_) => Err(corrupt(name)),
+        }
+    }
+
+    /// Reads a number that counts something.
+    pub(super) fn count(&self, name: &'static str) -> Result<u32, StoreError> {
+        u32::try_from(self.number(name)?).map_err(|_| corrupt(name))
+    }
+
+    pub(super) fn bytes(&self, name: &'static str) -> Result<&'a [u8], StoreError> {
+        match self.0.get(name) {
+            Some(AttributeValue::B(value)) => Ok(value.as_ref()),
             _ => Err(corrupt(name)),
         }
     }

@@ -2,11 +2,13 @@
 //!
 //! One table. Its keys:
 //!
-//! | item | `pk` | `sk` | in index `by_workflow` |
-//! |---|---|---|---|
-//! | execution | `execution#` + SHA-256 of project, workflow id and name | `execution` | `list_pk` = `<project>#<workflow id>#<shard>`, `list_sk` = `<start time, 15 digits of ms>#<name>` |
-//! | workflow, by id | `workflow#<project>#id#<id>` | `workflow` | no |
-//! | workflow, by name | `workflow#<project>#name#<name>` | `workflow` | no |
+//! | item | `pk` | `sk` | in index `by_workflow` | in index `by_due` |
+//! |---|---|---|---|---|
+//! | execution | `execution#` + SHA-256 of project, workflow id and name | `execution` | `list_pk` = `<project>#<workflow id>#<shard>`, `list_sk` = `<start time, 15 digits of ms>#<name>` | while somebody must look after it: `due_pk` = `due#<shard>`, `due_at` = when, in ms |
+//! | batch of its journal | the same | `journal#<number, 10 digits>` | no | no |
+//! | workflow, by id | `workflow#<project>#id#<id>` | `workflow` | no | no |
+//! | workflow, by name | `workflow#<project>#name#<name>` | `workflow` | no | no |
+//! | version of a workflow | `workflow#<project>#id#<id>` | `version#<machine id>` | no | no |
 //!
 //! Hashing spreads starts over all partitions however regular their names are. The shard keeps one busy workflow from
 //! heating one partition of the index; a list reads all shards and merges them. A workflow lies whole under both of its
@@ -14,14 +16,21 @@
 
 mod client;
 #[cfg(feature = "embedded")]
-pub mod embedded;
+mod embedded;
+mod ending;
 mod error;
 mod executions;
 mod item;
+mod journal;
 mod table;
+mod update;
+mod words;
 mod workflows;
 
 use aws_sdk_dynamodb::Client;
+
+#[cfg(feature = "embedded")]
+pub use embedded::{EmbeddedStore, OpenError};
 
 pub use client::{Endpoint, Patience, client, shared_config};
 

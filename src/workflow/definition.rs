@@ -101,6 +101,11 @@ impl Definition {
     }
 
     /// What a start does.
+    pub fn flow(&self) -> &Flow {
+        &self.flow
+    }
+
+    /// What a start does, where nothing else is wanted.
     pub fn into_flow(self) -> Flow {
         self.flow
     }

@@ -10,6 +10,7 @@
 mod definition;
 pub mod files;
 pub mod flow;
+mod machine;
 mod members;
 mod name;
 mod number;
@@ -22,6 +23,7 @@ use uuid::Uuid;
 use crate::clock::Timestamp;
 
 pub use definition::{Definition, DefinitionError, Mode};
+pub use machine::{MachineId, Version};
 pub use members::Problem;
 pub use name::{NameError, WorkflowName};
 pub use parameters::{InputError, Parameter, ParameterType};
@@ -39,6 +41,8 @@ pub struct Workflow {
     pub name: WorkflowName,
     /// What a start runs.
     pub definition: Definition,
+    /// The compiled form of the definition: engines run its text, which the store keeps as a [`Version`].
+    pub machine: MachineId,
     /// When it was first published.
     pub created_at: Timestamp,
     /// When its definition last changed.

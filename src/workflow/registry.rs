@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use uuid::Uuid;
 
-use super::{Definition, StoreError, Workflow, WorkflowName, WorkflowStore, id_of};
+use super::{Definition, MachineId, StoreError, Version, Workflow, WorkflowName, WorkflowStore, id_of};
 use crate::clock::{Clock, Timestamp};
 
 /// How many workflows one process remembers. With definitions of at most 64 KiB that is some tens of megabytes at the
@@ -69,11 +69,18 @@ impl Workflows {
         Ok(found.map(|workflow| self.remember(workflow, now)))
     }
 
-    /// Makes `definition` the definition of the project's workflow of that name, creating the workflow if need be.
+    /// Makes `definition`, whose compiled text is `machine`, the definition of the project's workflow of that name, creating
+    /// the workflow if need be. Returns the workflow with what was done.
     ///
-    /// Publishing the same definition again writes nothing. An update keeps the workflow's id and time of creation; a new
+    /// Publishing the same again writes nothing. An update keeps the workflow's id and time of creation; a new
     /// workflow gets the id of [`id_of`]. Repeating after an error is safe.
-    pub async fn publish(&self, project_id: &str, definition: Definition) -> Result<Published, StoreError> {
+    pub async fn publish(
+        &self,
+        project_id: &str,
+        definition: Definition,
+        machine: &str,
+    ) -> Result<(Published, Arc<Workflow>), StoreError> {
+        let machine_id = MachineId::of(machine);
         let name = definition.name().clone();
         let now = self.clock.now();
         let existing = match self.store.find_by_name(project_id, &name).await {
@@ -83,18 +90,33 @@ impl Workflows {
         };
 
         let (published, id, created_at) = match existing {
-            Some(existing) if existing.definition == definition => {
-                self.remember(existing, now);
-                return Ok(Published::Unchanged);
+            Some(existing) if existing.definition == definition && existing.machine == machine_id => {
+                return Ok((Published::Unchanged, self.remember(existing, now)));
             }
             Some(existing) => (Published::Updated, existing.id, existing.created_at),
             None => (Published::Created, id_of(project_id, &name), now),
         };
-        let workflow =
-            Workflow { id, project_id: project_id.to_owned(), name, definition, created_at, updated_at: now };
-        self.store.save(&workflow).await?;
-        self.remember(workflow, now);
-        Ok(published)
+        let workflow = Workflow {
+            id,
+            project_id: project_id.to_owned(),
+            name,
+            definition,
+            machine: machine_id,
+            created_at,
+            updated_at: now,
+        };
+        self.store.save(&workflow, machine).await?;
+        Ok((published, self.remember(workflow, now)))
+    }
+
+    /// Finds a version of a workflow: what an execution runs, and what it says of its nodes. One storage read.
+    pub async fn find_version(
+        &self,
+        project_id: &str,
+        id: Uuid,
+        machine: &MachineId,
+    ) -> Result<Option<Version>, StoreError> {
+        self.store.find_version(project_id, id, machine).await
     }
 
     fn recall(&self, project_id: &str, reference: &WorkflowRef, now: Timestamp) -> Option<Arc<Workflow>> {

@@ -1,34 +1,36 @@
-//! Creating, reading and moving executions.
-
-use std::sync::Arc;
+//! Creating, reading and changing executions.
 
 use flowgate::clock::Timestamp;
-use flowgate::execution::{Created, Execution, ExecutionStore, Fingerprint, MAX_INPUT_BYTES, Moved, Origin, Status};
+use flowgate::execution::{
+    Change, Changed, Created, Ending, Execution, ExecutionStore, Failure, Fingerprint, MAX_INPUT_BYTES, Origin, Status,
+};
+use flowgate::store::{DynamoStore, EmbeddedStore, Patience};
+use flowgate::workflow::MachineId;
 use futures_util::future::join_all;
 use uuid::Uuid;
 
-use super::{execution, json, key, name, now, on_each_server};
+use super::{change_to, client, execution, in_status, json, key, name, now, on_each_server, on_each_store, table_name};
 use crate::support::PROJECT;
 
 #[tokio::test]
 async fn a_key_is_taken_once_and_the_next_gets_the_record_that_has_it() {
-    on_each_server(async |server| {
-        let store = server.table(1).await;
+    on_each_store(async |place| {
+        let store = place.store(1).await;
         let first = Execution { input: json("{\"n\":1}"), ..execution("run") };
         let second = Execution { input: json("{\"n\":2}"), ..execution("run") };
 
         assert_eq!(store.create(&first, now()).await.expect("an answer"), Created::New);
         let taken = Created::Exists(Box::new(first.clone()));
         assert_eq!(store.create(&second, now()).await.expect("an answer"), taken);
-        assert_eq!(store.get(&first.key, now()).await.expect("an answer"), Some(first));
+        assert_eq!(store.get(&first.key.record_id(), now()).await.expect("an answer"), Some(first));
     })
     .await;
 }
 
 #[tokio::test]
 async fn keys_that_differ_in_one_part_do_not_meet() {
-    on_each_server(async |server| {
-        let store = server.table(1).await;
+    on_each_store(async |place| {
+        let store = place.store(1).await;
         let mut others = [execution("run"), execution("run"), execution("run"), execution("Run")];
         others[1].key.project_id = "another".into();
         others[2].key.workflow_id = Uuid::from_u128(8);
@@ -36,7 +38,7 @@ async fn keys_that_differ_in_one_part_do_not_meet() {
             assert_eq!(store.create(each, now()).await.expect("an answer"), Created::New, "{:?}", each.key);
         }
         for each in others {
-            assert_eq!(store.get(&each.key, now()).await.expect("an answer"), Some(each));
+            assert_eq!(store.get(&each.key.record_id(), now()).await.expect("an answer"), Some(each));
         }
     })
     .await;
@@ -58,6 +60,12 @@ async fn every_field_of_a_record_comes_back_as_it_was_written() {
         region: "local-1".into(),
         domain_id: "domäne".into(),
         origin: Origin::FunctionGraphV2,
+        machine: MachineId::of("x"),
+        is_test: true,
+        attempt: 2,
+        ending: None,
+        due_at: Some(now()),
+        tries: 1,
         status: Status::Running,
         input,
         headers: Some(headers),
@@ -72,11 +80,11 @@ async fn every_field_of_a_record_comes_back_as_it_was_written() {
         expires_at: Timestamp::from_seconds(Timestamp::MAX.seconds()),
     };
     let smallest = Execution { origin: Origin::FunctionGraphV1, input: json("0"), ..execution("a") };
-    on_each_server(async |server| {
-        let store = server.table(1).await;
+    on_each_store(async |place| {
+        let store = place.store(1).await;
         for record in [&full, &smallest] {
             store.create(record, now()).await.expect("an answer");
-            assert_eq!(store.get(&record.key, now()).await.expect("an answer").as_ref(), Some(record));
+            assert_eq!(store.get(&record.key.record_id(), now()).await.expect("an answer").as_ref(), Some(record));
             let other = Execution { key: record.key.clone(), ..execution("other") };
             let taken = Created::Exists(Box::new(record.clone()));
             assert_eq!(store.create(&other, now()).await.expect("an answer"), taken);
@@ -87,22 +95,26 @@ async fn every_field_of_a_record_comes_back_as_it_was_written() {
 
 #[tokio::test]
 async fn what_was_never_started_is_not_found() {
-    on_each_server(async |server| {
-        let store = server.table(1).await;
-        assert_eq!(store.get(&key("run"), now()).await.expect("an answer"), None);
-        for next in Status::ALL {
-            let moved = store.advance(&key("run"), next, now(), now()).await.expect("an answer");
-            assert_eq!(moved, Moved::NotFound, "to {next:?}");
+    on_each_store(async |place| {
+        let store = place.store(1).await;
+        assert_eq!(store.get(&key("run").record_id(), now()).await.expect("an answer"), None);
+        for change in Status::ALL.into_iter().filter_map(|next| change_to(next, now())) {
+            let changed = store.change(&execution("run"), &change, now(), now()).await.expect("an answer");
+            assert_eq!(changed, Changed::NotFound, "{change:?}");
         }
-        assert_eq!(store.get(&key("run"), now()).await.expect("an answer"), None, "a move makes no record");
+        assert_eq!(
+            store.get(&key("run").record_id(), now()).await.expect("an answer"),
+            None,
+            "a change makes no record"
+        );
     })
     .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn of_64_concurrent_creates_of_one_key_exactly_one_is_new() {
-    on_each_server(async |server| {
-        let store = Arc::new(server.table(1).await);
+    on_each_store(async |place| {
+        let store = place.store(1).await;
         let attempts: Vec<Execution> =
             (0..64).map(|n| Execution { request_id: format!("request-{n}"), ..execution("run") }).collect();
         let creates = attempts.iter().cloned().map(|attempt| {
@@ -118,56 +130,174 @@ async fn of_64_concurrent_creates_of_one_key_exactly_one_is_new() {
         for (_, created) in others {
             assert_eq!(created, Created::Exists(Box::new((*first).clone())));
         }
-        assert_eq!(store.get(&first.key, now()).await.expect("an answer").as_ref(), Some(*first));
+        assert_eq!(store.get(&first.key.record_id(), now()).await.expect("an answer").as_ref(), Some(*first));
     })
     .await;
 }
 
 #[tokio::test]
-async fn an_execution_moves_exactly_as_its_status_allows() {
+async fn an_execution_changes_exactly_as_its_status_allows() {
     let later = now().plus_seconds(60);
     let kept_until = now().plus_seconds(1_000_000);
-    on_each_server(async |server| {
-        let store = server.table(1).await;
+    on_each_store(async |place| {
+        let store = place.store(1).await;
         for from in Status::ALL {
-            for next in Status::ALL {
-                let before = Execution { status: from, ..execution(&format!("{from:?}-{next:?}")) };
+            for (next, change) in Status::ALL.into_iter().filter_map(|next| Some((next, change_to(next, later)?))) {
+                let before = Execution { tries: 3, ..in_status(&format!("{from:?}-{next:?}"), from) };
+                let id = before.key.record_id();
                 store.create(&before, now()).await.expect("an answer");
-                let moved = store.advance(&before.key, next, later, kept_until).await.expect("an answer");
-                let after = store.get(&before.key, later).await.expect("an answer");
-                let (expected, record) = if from.may_become(next) {
-                    let changed =
-                        Execution { status: next, updated_at: later, expires_at: kept_until, ..before.clone() };
-                    (Moved::Done, changed)
-                } else {
-                    (Moved::Refused(from), before.clone())
+                let answer = store.change(&before, &change, later, kept_until).await.expect("an answer");
+                let after = store.get(&id, later).await.expect("an answer").expect("the record");
+                if !from.may_become(next) {
+                    assert_eq!(after, before, "{from:?} to {next:?}");
+                    assert_eq!(answer, Changed::Refused(Box::new(before)), "{from:?} to {next:?}");
+                    continue;
+                }
+                let ending = Ending { status: next, at: later, output: None, failure: None };
+                let expected = Execution {
+                    status: next,
+                    attempt: if next == Status::Retrying { 2 } else { 1 },
+                    ending: next.is_final().then_some(ending),
+                    due_at: match next {
+                        Status::Running => Some(later.plus_seconds(600)),
+                        Status::Stopping | Status::Retrying => Some(later),
+                        _ => None,
+                    },
+                    tries: 0,
+                    updated_at: later,
+                    expires_at: kept_until,
+                    ..before
                 };
-                assert_eq!((moved, after), (expected, Some(record)), "{from:?} to {next:?}");
+                assert_eq!(after, expected, "{from:?} to {next:?}");
+                assert_eq!(answer, Changed::Done(Box::new(expected)), "{from:?} to {next:?}");
             }
         }
     })
     .await;
 }
 
+#[tokio::test]
+async fn a_change_meant_for_an_earlier_attempt_is_refused() {
+    on_each_store(async |place| {
+        let store = place.store(1).await;
+        let failed = in_status("run", Status::Failed);
+        let kept_until = failed.expires_at;
+        store.create(&failed, now()).await.expect("an answer");
+        let retried = store.change(&failed, &Change::Retry, now(), kept_until).await.expect("an answer");
+        let Changed::Done(retrying) = retried else { panic!("{retried:?}") };
+        assert_eq!((retrying.attempt, &retrying.ending), (2, &None));
+
+        // The end of the first attempt is reported once more, and somebody asks for a retry of it once more.
+        let end = change_to(Status::Failed, now()).expect("a change");
+        for change in [end.clone(), Change::Retry] {
+            let refused = store.change(&failed, &change, now(), kept_until).await.expect("an answer");
+            assert_eq!(refused, Changed::Refused(retrying.clone()), "{change:?}");
+        }
+        let ended = store.change(&retrying, &end, now(), kept_until).await.expect("an answer");
+        assert!(matches!(ended, Changed::Done(_)), "{ended:?}");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn an_ending_is_kept_and_what_is_too_large_for_the_item_is_cut() {
+    let texts = [("\"o\"".to_owned(), true), (format!("\"{}\"", "é\\\"".repeat(60_000)), false)];
+    on_each_store(async |place| {
+        let store = place.store(1).await;
+        let input = json(&format!("\"{}\"", "x".repeat(MAX_INPUT_BYTES - 2)));
+        for (text, fits) in &texts {
+            let name = if *fits { "fits" } else { "cut" };
+            let output = Ending { status: Status::Succeeded, at: now(), output: Some(json(text)), failure: None };
+            let failure = Failure { error: "States.TaskFailed".into(), cause: text.clone() };
+            let failed = Ending { status: Status::Failed, at: now(), output: None, failure: Some(failure) };
+            for (ending, name) in [(output, format!("{name}-output")), (failed, format!("{name}-cause"))] {
+                let running = Execution { input: input.clone(), ..in_status(&name, Status::Running) };
+                store.create(&running, now()).await.expect("an answer");
+                let change = Change::End(ending.clone());
+                let changed = store.change(&running, &change, now(), running.expires_at).await.expect("an answer");
+                let Changed::Done(ended) = changed else { panic!("{changed:?}") };
+                let kept = ended.ending.clone().expect("an ending");
+                if *fits {
+                    assert_eq!(kept, ending, "{name}");
+                    continue;
+                }
+                let shown = match (&kept.output, &kept.failure) {
+                    (Some(output), None) => {
+                        let cut = &output.value()["flowgate_output_cut"];
+                        assert_eq!(cut["bytes"], text.len(), "{name}");
+                        cut["beginning"].as_str().expect("a text").to_owned()
+                    }
+                    (None, Some(failure)) => failure.cause.clone(),
+                    other => panic!("{other:?}"),
+                };
+                assert!(text.starts_with(&shown) && shown.len() > 50_000 && shown.len() < text.len(), "{name}");
+            }
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn what_is_due_is_found_the_longest_due_first() {
+    on_each_store(async |place| {
+        for shards in [1, 3] {
+            let store = place.store(shards).await;
+            let ids = |records: &[&Execution]| records.iter().map(|record| record.key.record_id()).collect::<Vec<_>>();
+            let due_in = |text: &str, seconds: i64| Execution {
+                due_at: Some(now().plus_seconds(seconds)),
+                ..in_status(text, Status::Scheduled)
+            };
+            let [late, later, latest] = [due_in("a", -1), due_in("b", -2), due_in("c", -3)];
+            let (at_once, soon, never) = (due_in("d", 0), due_in("e", 1), in_status("f", Status::Running));
+            let expired = Execution { expires_at: now(), ..due_in("g", -60) };
+            for record in [&soon, &late, &latest, &at_once, &later, &never, &expired] {
+                store.create(record, now().plus_seconds(-100)).await.expect("an answer");
+            }
+            let all = ids(&[&latest, &later, &late, &at_once]);
+            assert_eq!(store.find_due(now(), 10).await.expect("an answer"), all, "{shards} shards");
+            assert_eq!(store.find_due(now(), 2).await.expect("an answer"), all[..2], "{shards} shards");
+
+            // One is put off, one goes to the engine, one ends.
+            let until = now().plus_seconds(5);
+            for (record, change) in [
+                (&latest, Change::Postpone { until }),
+                (&later, Change::Running { check_at: until }),
+                (&late, change_to(Status::Failed, now()).expect("a change")),
+            ] {
+                store.change(record, &change, now(), record.expires_at).await.expect("an answer");
+            }
+            assert_eq!(store.find_due(now(), 10).await.expect("an answer"), ids(&[&at_once]), "{shards} shards");
+            let due = store.find_due(until, 10).await.expect("an answer");
+            assert_eq!(due.len(), 4, "{shards} shards");
+            assert!(!due.contains(&late.key.record_id()) && !due.contains(&never.key.record_id()));
+            let postponed = store.get(&latest.key.record_id(), now()).await.expect("an answer").expect("the record");
+            assert_eq!((postponed.status, postponed.tries), (Status::Scheduled, 1));
+        }
+    })
+    .await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
-async fn of_racing_moves_exactly_one_is_done_and_the_others_learn_which() {
+async fn of_racing_endings_exactly_one_is_done_and_the_others_learn_which() {
     let ends = [Status::Succeeded, Status::Failed, Status::TimedOut, Status::Cancelled];
-    on_each_server(async |server| {
-        let store = Arc::new(server.table(1).await);
-        let running = Execution { status: Status::Running, ..execution("run") };
+    on_each_store(async |place| {
+        let store = place.store(1).await;
+        let running = in_status("run", Status::Running);
         store.create(&running, now()).await.expect("an answer");
-        let moves = (0..32).map(|n| {
-            let (store, key, next) = (store.clone(), running.key.clone(), ends[n % ends.len()]);
+        let changes = (0..32).map(|n| {
+            let (store, running, next) = (store.clone(), running.clone(), ends[n % ends.len()]);
             tokio::spawn(async move {
-                (next, store.advance(&key, next, now(), now().plus_seconds(60)).await.expect("an answer"))
+                let change = change_to(next, now()).expect("a change");
+                (next, store.change(&running, &change, now(), running.expires_at).await.expect("an answer"))
             })
         });
-        let moved: Vec<_> = join_all(moves).await.into_iter().map(|moved| moved.expect("no panic")).collect();
+        let changed: Vec<_> = join_all(changes).await.into_iter().map(|changed| changed.expect("no panic")).collect();
 
-        let winners: Vec<_> = moved.iter().filter(|(_, moved)| *moved == Moved::Done).collect();
-        let [(end, _)] = winners.as_slice() else { panic!("{} moves were done", winners.len()) };
-        assert_eq!(moved.iter().filter(|(_, moved)| *moved == Moved::Refused(*end)).count(), 31);
-        let record = store.get(&running.key, now()).await.expect("an answer").expect("the record");
+        let winners: Vec<_> = changed.iter().filter(|(_, changed)| matches!(changed, Changed::Done(_))).collect();
+        let [(end, _)] = winners.as_slice() else { panic!("{} changes were done", winners.len()) };
+        let told = |changed: &Changed| matches!(changed, Changed::Refused(current) if current.status == *end);
+        assert_eq!(changed.iter().filter(|(_, changed)| told(changed)).count(), 31);
+        let record = store.get(&running.key.record_id(), now()).await.expect("an answer").expect("the record");
         assert_eq!(record.status, *end);
     })
     .await;
@@ -175,42 +305,43 @@ async fn of_racing_moves_exactly_one_is_done_and_the_others_learn_which() {
 
 #[tokio::test]
 async fn an_expired_execution_does_not_exist_though_nobody_deleted_it() {
-    on_each_server(async |server| {
-        let store = server.table(1).await;
+    on_each_store(async |place| {
+        let store = place.store(1).await;
         let old = Execution { input: json("{\"n\":1}"), ..execution("run") };
         let kept_until = old.expires_at;
         let last_instant = Timestamp::from_millis(kept_until.millis() - 1);
         store.create(&old, now()).await.expect("an answer");
         let renewed = Execution { expires_at: kept_until.plus_seconds(60), ..execution("run") };
 
-        assert_eq!(store.get(&old.key, last_instant).await.expect("an answer"), Some(old.clone()));
+        assert_eq!(store.get(&old.key.record_id(), last_instant).await.expect("an answer"), Some(old.clone()));
         let taken = Created::Exists(Box::new(old.clone()));
         assert_eq!(store.create(&renewed, last_instant).await.expect("an answer"), taken);
 
-        assert_eq!(store.get(&old.key, kept_until).await.expect("an answer"), None);
-        for next in Status::ALL {
-            let moved = store.advance(&old.key, next, kept_until, kept_until.plus_seconds(60)).await;
-            assert_eq!(moved.expect("an answer"), Moved::NotFound, "to {next:?}");
+        assert_eq!(store.get(&old.key.record_id(), kept_until).await.expect("an answer"), None);
+        for change in Status::ALL.into_iter().filter_map(|next| change_to(next, kept_until)) {
+            let changed = store.change(&old, &change, kept_until, kept_until.plus_seconds(60)).await;
+            assert_eq!(changed.expect("an answer"), Changed::NotFound, "{change:?}");
         }
         assert_eq!(store.create(&renewed, kept_until).await.expect("an answer"), Created::New);
-        assert_eq!(store.get(&old.key, kept_until).await.expect("an answer"), Some(renewed));
+        assert_eq!(store.get(&old.key.record_id(), kept_until).await.expect("an answer"), Some(renewed));
     })
     .await;
 }
 
 #[tokio::test]
-async fn a_move_at_the_last_instant_prolongs_the_life_of_a_record() {
-    on_each_server(async |server| {
-        let store = server.table(1).await;
+async fn a_change_at_the_last_instant_prolongs_the_life_of_a_record() {
+    on_each_store(async |place| {
+        let store = place.store(1).await;
         let scheduled = execution("run");
         store.create(&scheduled, now()).await.expect("an answer");
         let last_instant = Timestamp::from_millis(scheduled.expires_at.millis() - 1);
         let longer = scheduled.expires_at.plus_seconds(60);
 
-        let moved = store.advance(&scheduled.key, Status::Running, last_instant, longer).await;
-        assert_eq!(moved.expect("an answer"), Moved::Done);
-        assert!(store.get(&scheduled.key, scheduled.expires_at).await.expect("an answer").is_some());
-        assert_eq!(store.get(&scheduled.key, longer).await.expect("an answer"), None);
+        let change = Change::Running { check_at: longer };
+        let changed = store.change(&scheduled, &change, last_instant, longer).await.expect("an answer");
+        assert!(matches!(changed, Changed::Done(_)), "{changed:?}");
+        assert!(store.get(&scheduled.key.record_id(), scheduled.expires_at).await.expect("an answer").is_some());
+        assert_eq!(store.get(&scheduled.key.record_id(), longer).await.expect("an answer"), None);
     })
     .await;
 }
@@ -218,14 +349,49 @@ async fn a_move_at_the_last_instant_prolongs_the_life_of_a_record() {
 #[tokio::test]
 async fn a_table_can_be_made_twice_and_keeps_what_it_holds() {
     on_each_server(async |server| {
-        let store = server.table(1).await;
+        let store = DynamoStore::new(client(&server.url, Patience::LOCAL).await, table_name(), 1);
+        store.create_table().await.expect("a table");
         let first = execution("run");
         store.create(&first, now()).await.expect("an answer");
         store.create_table().await.expect("a table that exists");
         store.ping().await.expect("a table that can be read");
-        assert_eq!(store.get(&first.key, now()).await.expect("an answer"), Some(first));
+        assert_eq!(store.get(&first.key.record_id(), now()).await.expect("an answer"), Some(first));
         let page = store.list(PROJECT, Uuid::from_u128(7), None, 1, now()).await.expect("a page");
         assert_eq!(page.entries[0].key.name, name("run"));
     })
     .await;
+}
+
+#[tokio::test]
+async fn a_file_can_be_opened_again_and_keeps_what_has_not_expired() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let kept = execution("kept");
+    let expired = Execution { expires_at: now().plus_seconds(60), ..execution("expired") };
+    let open = |now| EmbeddedStore::open(folder.path(), now).expect("an embedded store");
+    let store = open(now());
+    for execution in [&expired, &kept] {
+        store.create(execution, now()).await.expect("an answer");
+    }
+    drop(store);
+    let store = open(now().plus_seconds(60));
+    // At this instant both are alive: what is missing was deleted.
+    assert_eq!(store.get(&kept.key.record_id(), now()).await.expect("an answer"), Some(kept));
+    assert_eq!(store.get(&expired.key.record_id(), now()).await.expect("an answer"), None);
+}
+
+#[test]
+fn a_file_that_is_no_database_is_refused_by_its_name() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("flowgate.db");
+    for (number, content) in ["hello, this is no database at all ".repeat(100), String::new()].into_iter().enumerate() {
+        std::fs::write(&file, content).expect("a file");
+        let opened = EmbeddedStore::open(folder.path(), now());
+        match number {
+            0 => {
+                let refused = opened.expect_err("refused").to_string();
+                assert!(refused.contains("flowgate.db") && refused.contains("FLOWGATE_DATA_DIR"), "{refused}");
+            }
+            _ => drop(opened.expect("an empty file is a new database")),
+        }
+    }
 }

@@ -2,12 +2,14 @@
 
 use std::time::Duration;
 
-use flowgate::execution::{Created, Execution, ExecutionStore, Moved, Status};
+use std::sync::Arc;
+
+use flowgate::execution::{Change, Changed, Created, Execution, ExecutionStore, Status};
 use flowgate::store::{DynamoStore, Patience};
-use flowgate::workflow::{StoreError, Workflow, WorkflowStore};
+use flowgate::workflow::{StoreError, Workflow};
 use tokio::net::TcpSocket;
 
-use super::{execution, json, key, now, on_each_server, workflow};
+use super::{MACHINE, Store, execution, json, key, now, on_each_server, workflow};
 use crate::support::{Fault, PROJECT};
 
 /// Gives up almost at once: for storage that never answers.
@@ -21,17 +23,25 @@ fn sample() -> Workflow {
 }
 
 /// How each method of the ports fails; panics if one does not.
-async fn failures(store: &DynamoStore) -> Vec<(&'static str, StoreError)> {
+async fn failures(store: &Arc<dyn Store>) -> Vec<(&'static str, StoreError)> {
     let workflow = sample();
     vec![
         ("create", store.create(&execution("run"), now()).await.expect_err("create")),
-        ("get", store.get(&key("run"), now()).await.expect_err("get")),
+        ("get", store.get(&key("run").record_id(), now()).await.expect_err("get")),
         ("list", store.list(PROJECT, workflow.id, None, 1, now()).await.expect_err("list")),
-        ("advance", store.advance(&key("run"), Status::Running, now(), now()).await.expect_err("advance")),
+        ("find_due", store.find_due(now(), 1).await.expect_err("find_due")),
+        ("change", store.change(&execution("run"), &Change::Stop, now(), now()).await.expect_err("change")),
+        ("claim", store.claim(&key("run").record_id(), now(), now()).await.expect_err("claim")),
+        ("entries", store.entries(&key("run").record_id()).await.expect_err("entries")),
         ("ping", store.ping().await.expect_err("ping")),
         ("find_by_id", store.find_by_id(PROJECT, workflow.id).await.expect_err("find_by_id")),
         ("find_by_name", store.find_by_name(PROJECT, &workflow.name).await.expect_err("find_by_name")),
-        ("save", store.save(&workflow).await.expect_err("save")),
+        ("save", store.save(&workflow, MACHINE).await.expect_err("save")),
+        ("find_version", store.find_version(PROJECT, workflow.id, &workflow.machine).await.expect_err("find_version")),
+        (
+            "note_engine_reference",
+            store.note_engine_reference(PROJECT, workflow.id, &workflow.machine, "arn").await.expect_err("note"),
+        ),
     ]
 }
 
@@ -46,7 +56,7 @@ async fn storage_that_keeps_throttling_is_said_to() {
                 assert!(error.retryable());
             }
         }
-        assert_eq!(straight.get(&key("run"), now()).await.expect("an answer"), None, "nothing was written");
+        assert_eq!(straight.get(&key("run").record_id(), now()).await.expect("an answer"), None, "nothing was written");
     })
     .await;
 }
@@ -63,7 +73,7 @@ async fn storage_that_keeps_failing_or_hangs_is_unavailable() {
             }
             // What hangs may be given up before it gets as far as the proxy.
             if fault == Fault::Fail {
-                assert_eq!(proxy.take_operations().len(), 3 * 8, "each of the eight methods tried three times");
+                assert_eq!(proxy.take_operations().len(), 3 * 13, "each of the thirteen methods tried three times");
             }
         }
     })
@@ -106,10 +116,10 @@ async fn one_fault_is_not_noticed() {
             proxy.once(fault);
             assert_eq!(store.create(&execution, now()).await.expect("an answer"), Created::New, "{fault:?}");
             proxy.once(fault);
-            let read = store.get(&execution.key, now()).await.expect("an answer");
+            let read = store.get(&execution.key.record_id(), now()).await.expect("an answer");
             assert_eq!(read.as_ref(), Some(&execution), "{fault:?}");
             assert_eq!(proxy.take_operations(), ["PutItem", "PutItem", "GetItem", "GetItem"], "{fault:?}");
-            assert_eq!(straight.get(&execution.key, now()).await.expect("an answer"), Some(execution));
+            assert_eq!(straight.get(&execution.key.record_id(), now()).await.expect("an answer"), Some(execution));
         }
     })
     .await;
@@ -143,7 +153,7 @@ async fn a_create_whose_answer_was_lost_is_still_new() {
             proxy.once(fault);
             let taken = Created::Exists(Box::new(first.clone()));
             assert_eq!(store.create(&second, now()).await.expect("an answer"), taken, "{fault:?}");
-            assert_eq!(straight.get(&first.key, now()).await.expect("an answer"), Some(first), "{fault:?}");
+            assert_eq!(straight.get(&first.key.record_id(), now()).await.expect("an answer"), Some(first), "{fault:?}");
         }
     })
     .await;
@@ -159,7 +169,7 @@ async fn a_create_that_is_throttled_after_a_lost_answer_may_have_been_done() {
         proxy.once(Fault::Refuse("ThrottlingException"));
         let refused = store.create(&first, now()).await;
         assert!(matches!(refused, Err(StoreError::Throttled(_))), "{refused:?}");
-        assert_eq!(straight.get(&first.key, now()).await.expect("an answer"), Some(first));
+        assert_eq!(straight.get(&first.key.record_id(), now()).await.expect("an answer"), Some(first));
     })
     .await;
 }
@@ -169,7 +179,7 @@ async fn a_save_whose_answer_was_lost_is_still_done() {
     on_each_server(async |server| {
         let (straight, proxy, store) = server.proxied_table(Patience::LOCAL).await;
         proxy.once(Fault::LoseAnswer);
-        store.save(&sample()).await.expect("saved");
+        store.save(&sample(), MACHINE).await.expect("saved");
         assert_eq!(proxy.take_operations(), ["TransactWriteItems", "TransactWriteItems"]);
         assert_eq!(straight.find_by_id(PROJECT, sample().id).await.expect("an answer"), Some(sample()));
     })
@@ -177,15 +187,16 @@ async fn a_save_whose_answer_was_lost_is_still_done() {
 }
 
 #[tokio::test]
-async fn a_move_whose_answer_was_lost_is_refused_with_the_status_it_reached() {
+async fn a_change_whose_answer_was_lost_is_refused_with_the_record_it_made() {
     on_each_server(async |server| {
         let (straight, proxy, store) = server.proxied_table(Patience::LOCAL).await;
         store.create(&execution("run"), now()).await.expect("an answer");
         proxy.once(Fault::LoseAnswer);
-        let moved = store.advance(&key("run"), Status::Running, now(), now().plus_seconds(60)).await;
-        assert_eq!(moved.expect("an answer"), Moved::Refused(Status::Running));
-        let record = straight.get(&key("run"), now()).await.expect("an answer").expect("the record");
-        assert_eq!(record.status, Status::Running);
+        let scheduled = execution("run");
+        let changed = store.change(&scheduled, &Change::Stop, now(), now().plus_seconds(60)).await.expect("an answer");
+        let record = straight.get(&key("run").record_id(), now()).await.expect("an answer").expect("the record");
+        assert_eq!(record.status, Status::Stopping);
+        assert_eq!(changed, Changed::Refused(Box::new(record)));
     })
     .await;
 }
@@ -205,7 +216,7 @@ async fn an_item_of_another_format_is_damaged_and_not_misread() {
         client.put_item().table_name(&name).set_item(Some(item)).send().await.expect("a put");
 
         let damaged = |error: StoreError| assert!(matches!(error, StoreError::Corrupt(_)), "{error:?}");
-        damaged(store.get(&key("run"), now()).await.expect_err("get"));
+        damaged(store.get(&key("run").record_id(), now()).await.expect_err("get"));
         damaged(store.create(&execution("run"), now()).await.expect_err("create"));
         damaged(store.list(PROJECT, key("run").workflow_id, None, 1, now()).await.expect_err("list"));
     })

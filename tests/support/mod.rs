@@ -3,6 +3,7 @@
 mod answer;
 mod call;
 mod clock;
+mod emulator;
 pub mod gate;
 pub mod mutation;
 pub mod process;
@@ -17,9 +18,10 @@ use std::sync::Arc;
 use flowgate::api::Apis;
 use flowgate::auth::{Authenticator, Credentials, StaticCredentials};
 use flowgate::clock::{Clock, FixedClock, Timestamp};
-use flowgate::execution::{ExecutionStore, Executions, RandomIds};
+use flowgate::engine::compiler::FunctionNames;
+use flowgate::engine::{NoEngine, Publisher};
+use flowgate::execution::{Dispatch, ExecutionStore, Executions, RandomIds};
 use flowgate::gateway::lambda::Function;
-use flowgate::store::embedded::Embedded;
 use flowgate::store::{self, DynamoStore, Endpoint, Patience};
 use flowgate::workflow::{WorkflowStore, Workflows, files};
 use lambda_http::{Context, LambdaEvent};
@@ -28,6 +30,7 @@ use serde_json::Value;
 pub use answer::Answer;
 pub use call::{Api, Call, Front, HOST, workflow_id};
 pub use clock::TestClock;
+pub use emulator::Emulator;
 pub use proxy::{Fault, Proxy};
 
 /// The project of the sample credentials.
@@ -58,10 +61,11 @@ pub const RETENTION_DAYS: u32 = 90;
 
 /// Stores the sample workflows for [`PROJECT`].
 pub async fn publish_samples(store: Arc<dyn WorkflowStore>) {
-    let workflows = Workflows::new(store, Arc::new(FixedClock(fixed_time())), 0);
+    let workflows = Arc::new(Workflows::new(store, Arc::new(FixedClock(fixed_time())), 0));
+    let publisher = Publisher::new(workflows, Arc::new(NoEngine), FunctionNames::default());
     for (path, definition) in files::read_definitions(&root().join("workflows")).expect("the samples") {
         let definition = definition.unwrap_or_else(|error| panic!("{}: {error}", path.display()));
-        workflows.publish(PROJECT, definition).await.expect("a stored workflow");
+        publisher.publish(PROJECT, definition).await.expect("a stored workflow");
     }
 }
 
@@ -71,10 +75,10 @@ pub async fn table(url: &str, name: &str, patience: Patience) -> Arc<DynamoStore
     Arc::new(DynamoStore::new(client, name.into(), 2))
 }
 
-/// An empty table in a store of its own, in memory.
-pub async fn embedded_store() -> Arc<DynamoStore> {
-    let embedded = Embedded::in_memory().expect("the embedded store");
-    let table = table(&embedded.url(), "flowgate", Patience::LOCAL).await;
+/// An empty table in an emulator of its own.
+pub async fn empty_table() -> Arc<DynamoStore> {
+    let emulator = Emulator::start();
+    let table = table(&emulator.url(), "flowgate", Patience::LOCAL).await;
     table.create_table().await.expect("a table");
     table
 }
@@ -85,9 +89,9 @@ pub struct TestApp {
 }
 
 impl TestApp {
-    /// Over an embedded store of its own.
+    /// Over a table of its own.
     pub async fn new() -> Self {
-        let store = embedded_store().await;
+        let store = empty_table().await;
         Self::over(store.clone(), store).await
     }
 
@@ -103,8 +107,9 @@ impl TestApp {
         workflows: Arc<dyn WorkflowStore>,
         clock: Arc<dyn Clock>,
     ) -> Self {
-        let workflows = Workflows::new(workflows, clock.clone(), 30);
-        let executions = Executions::new(executions, clock.clone(), Arc::new(RandomIds), RETENTION_DAYS);
+        let workflows = Arc::new(Workflows::new(workflows, clock.clone(), 30));
+        let (engine, ids) = (Arc::new(NoEngine), Arc::new(RandomIds));
+        let executions = Executions::new(executions, engine, clock.clone(), ids, Dispatch::ByStream, RETENTION_DAYS);
         let credentials = Arc::new(StaticCredentials::new(Credentials::sample()));
         let authenticator = Authenticator::new(credentials, clock.clone(), 900);
         let apis = Apis::new(authenticator, executions, workflows, clock, "local-1");

@@ -50,6 +50,7 @@ pub(super) async fn run(
             sent: None,
             options: Options::default(),
             origin: Origin::FunctionGraphV1,
+            is_test: false,
             region: apis.region.to_string(),
             caller: starting::caller(request, principal),
         })

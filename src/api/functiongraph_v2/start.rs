@@ -73,6 +73,7 @@ pub(super) async fn run(
                 create_date: headers.create_date,
             },
             origin: Origin::FunctionGraphV2,
+            is_test: false,
             region: apis.region.to_string(),
             caller: starting::caller(request, principal),
         })

@@ -66,6 +66,7 @@ pub(super) async fn run(
             sent: Some(sent),
             options: Options::default(),
             origin: Origin::Obs,
+            is_test: false,
             region: apis.region.to_string(),
             caller: starting::caller(request, principal),
         })

@@ -51,6 +51,21 @@ impl<'a> Compiler<'a> {
         states
     }
 
+    /// Writes the states that choose where the flow begins, and returns the first: at its start, or where an execution is
+    /// tried again at the state it failed in. Redriving a Step Functions execution would not do: it enters the failed state of the
+    /// machine again, which mostly is a Fail state, since error routes have looked at the error before.
+    pub(super) fn begin(&mut self, states: &mut States, flow: &Flow) -> String {
+        let [begin, retry, resume] = ["begin", "retry", "resume"].map(|role| self.names.helper("flow", role));
+        let at = json!({"Variable": "$.at", "IsPresent": true, "Next": retry});
+        states.insert(begin.clone(), json!({"Type": "Choice", "Choices": [at], "Default": flow.start()}));
+        let document = json!({"input.$": "$.at.input", "merge.$": "$.merge", "at.$": "$.at.node"});
+        states.insert(retry, with_next(json!({"Type": "Pass", "Parameters": document}), &resume));
+        let to_state = |state: &State| json!({"Variable": "$.at", "StringEquals": state.id, "Next": state.id});
+        let choices: Vec<Value> = flow.states().iter().map(to_state).collect();
+        states.insert(resume, json!({"Type": "Choice", "Choices": choices, "Default": flow.start()}));
+        begin
+    }
+
     /// What a Task calls for a function of the state `id`.
     pub(super) fn function_name(&mut self, id: &str, function: &Function) -> String {
         if let Function::Url(address) = function {

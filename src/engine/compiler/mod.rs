@@ -6,13 +6,14 @@
 //! # What a machine is started with
 //!
 //! ```json
-//! {"input": <any value>, "headers": {<name>: <value>}, "merge": <true or false>}
+//! {"input": <any value>, "headers": {<name>: <value>}, "merge": <true or false>, "at": {"node": <id>, "input": <any value>}}
 //! ```
 //!
 //! `input` is what the start gave: v2's `input`, the value in v1's `input` text, and for OBS
 //! `{"bucket", "object", "inputs"}`. `headers` are v2's headers, else `{}`; they are part of the record of the execution, and
 //! no state of the machine looks at them. `merge` is v2's `X-WorkflowRun-MergeFnParameters`, else false. All three members
-//! must be there. One machine serves both values of `merge`: the flag comes with each start, and a second machine for every
+//! must be there. `at` is there only where an execution is tried again: it begins with that state of the flow instead of the
+//! first, and with that input; `input` stays what the start gave. One machine serves both values of `merge`: the flag comes with each start, and a second machine for every
 //! workflow would have to be created, pinned and deleted in step with the first. It costs a Choice state after each call.
 //!
 //! # How a flow becomes a machine
@@ -130,14 +131,15 @@ pub enum CompileError {
 /// Compiles a flow.
 pub fn compile(flow: &Flow, functions: &FunctionNames) -> Result<Machine, CompileError> {
     let mut compiler = Compiler::new(flow, functions);
-    let states = compiler.states(flow);
+    let mut states = compiler.states(flow);
+    let begin = compiler.begin(&mut states, flow);
     if !compiler.refused.is_empty() {
         return Err(CompileError::FunctionNames(compiler.refused));
     }
     let mut definition = json!({
         "Comment": "Compiled by flowgate",
         "QueryLanguage": "JSONPath",
-        "StartAt": flow.start(),
+        "StartAt": begin,
         "States": states,
     });
     if flow.mode() == Mode::Express {
