@@ -137,6 +137,11 @@ class Case:
     def done(self, definition, value=None):
         value = self.document if value is None else value
         start = {"input": value, "headers": {}, "merge": self.chance(0.4)}
+        if self.chance(0.1):  # tried again at a state, as after a failure there
+            states = definition["states"]
+            is_list = isinstance(states, list)
+            ids = [state.get("id") or state["state_name"] for state in states] if is_list else list(states)
+            start["at"] = {"node": self.dice.choice(ids), "input": self.result_object()}
         return {"name": self.name, "definition": definition, "start": start, "functions": self.functions}
 
 

@@ -372,10 +372,11 @@ class Execution:
 
     def __init__(self, definition, start, functions, prefix):
         is_map = isinstance(definition["states"], dict) or any("state_name" in state for state in definition["states"])
-        self.first, self.states = read_map(definition, start["input"]) if is_map else read_v2(definition)
+        first, self.states = read_map(definition, start["input"]) if is_map else read_v2(definition)
+        at = start.get("at", {"node": first, "input": start["input"]})
+        self.first, self.value = at["node"], at["input"]
         self.is_express = definition.get("mode") == "EXPRESS"
         self.merges = start["merge"]
-        self.value = start["input"]
         self.functions, self.prefix = functions, prefix
         self.calls, self.waits = [], []
         self.made = {}
