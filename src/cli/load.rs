@@ -30,7 +30,7 @@ pub(super) async fn run(config: &Config, project_id: &str, paths: &[PathBuf]) ->
     println!("loading into {place}");
     let stores = Stores::open(config, SystemClock.now()).await?;
     let workflows = Arc::new(Workflows::new(stores.workflows, Arc::new(SystemClock), 0));
-    let publisher = Publisher::new(workflows, app::engine(config), config.functions.clone());
+    let publisher = Publisher::new(workflows, app::publishing_engine(config), config.functions.clone());
     let mut failed = 0;
     for path in paths {
         let file = path.display();

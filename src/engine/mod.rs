@@ -4,6 +4,8 @@
 //! [`Publisher`] is how a definition becomes something that can be started.
 
 pub mod compiler;
+#[cfg(feature = "embedded")]
+pub mod embedded;
 mod none;
 mod publisher;
 
