@@ -320,7 +320,7 @@ def obs(case):
 # What may befall functions: nothing in every other case.
 FAULTS = [
     [], ["error"], [], ["flaky"], [], ["error", "code", "flaky"], [], ["code"], [], ["timeout", "refused", "busy"], [],
-    ["slow", "flaky"],
+    ["slow"], [], ["flaky"], [], ["slow", "flaky"],
 ]
 
 
