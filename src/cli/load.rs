@@ -29,8 +29,9 @@ pub(super) async fn run(config: &Config, project_id: &str, paths: &[PathBuf]) ->
     };
     println!("loading into {place}");
     let stores = Stores::open(config, SystemClock.now()).await?;
-    let engine = app::engine(config, &stores, Arc::new(SystemClock));
-    let workflows = Arc::new(Workflows::new(stores.workflows, Arc::new(SystemClock), 0));
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let engine = app::publishing_engine(config, &stores, &clock);
+    let workflows = Arc::new(Workflows::new(stores.workflows, clock, 0));
     let publisher = Publisher::new(workflows, engine, config.functions.clone());
     let mut failed = 0;
     for path in paths {

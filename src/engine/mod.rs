@@ -5,6 +5,8 @@
 //! in the flow's own words.
 
 pub mod compiler;
+#[cfg(feature = "embedded")]
+pub mod embedded;
 mod nodes;
 mod none;
 mod publisher;
