@@ -328,15 +328,11 @@ impl StepFunctions {
 
     /// The input of an execution; for a retry with the place where it begins.
     async fn input(&self, execution: &Execution, machine: Option<&str>) -> Result<String, Refusal> {
-        let headers = execution.headers.as_ref().map_or("{}", |headers| headers.as_str());
-        let (input, merge) = (execution.input.as_str(), execution.merge_parameters);
-        let mut envelope = format!("{{\"input\":{input},\"headers\":{headers},\"merge\":{merge}");
-        if let Some(machine) = machine
-            && let Some((node, input)) = self.place_of_ending(execution, machine).await?
-        {
-            envelope += &format!(",\"at\":{{\"node\":{},\"input\":{input}}}", serde_json::Value::from(node));
-        }
-        envelope += "}";
+        let at = match machine {
+            Some(machine) => self.place_of_ending(execution, machine).await?,
+            None => None,
+        };
+        let envelope = execution.engine_input(at.as_ref().map(|(node, input)| (node.as_str(), input.as_str())));
         // Step Functions would refuse it with an error that could as well be an operator's to mend.
         if envelope.len() > MAX_INPUT_BYTES { Err(Refusal::TooLarge(envelope.len())) } else { Ok(envelope) }
     }
