@@ -73,10 +73,19 @@ pub(super) enum After {
 #[derive(Debug, thiserror::Error)]
 pub(super) enum Unrunnable {
     #[error("the storage failed")]
-    Store(#[from] StoreError),
+    Store(#[source] StoreError),
     /// What is stored of it makes no sense. It fails with this text.
     #[error("{0}")]
     Broken(String),
+}
+
+impl From<StoreError> for Unrunnable {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::Corrupt(reason) => Self::Broken(reason),
+            error => Self::Store(error),
+        }
+    }
 }
 
 /// A run with the claim it writes under.
