@@ -6,6 +6,7 @@
 mod cli;
 mod deployed;
 mod durability;
+mod engine;
 mod events;
 mod faults;
 mod flows;
