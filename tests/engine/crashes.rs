@@ -14,6 +14,7 @@ use super::{Ended, HANDED_ON, Place, calls, definition, examine, record_id, repe
 use crate::support::mutation::Random;
 use crate::support::process::Process;
 use crate::support::wire::try_exchange;
+use crate::support::{Api, Call};
 
 const KILLS: usize = 200;
 
@@ -21,7 +22,12 @@ const KILLS: usize = 200;
 const MIXED: &str = "mixed";
 /// A wait that is slept through, then an error that nothing catches.
 const FAILING: &str = "failing";
-const WORKFLOWS: [&str; 2] = [MIXED, FAILING];
+/// A wait during which a caller has it stopped.
+const STOPPED: &str = "stopped";
+const WORKFLOWS: [&str; 3] = [MIXED, FAILING, STOPPED];
+
+/// The functions in the order of the nodes that call them; those of one node are called together.
+const NODES: [&[&str]; 5] = [&["first"], &["left", "middle", "right"], &["one"], &["two"], &["three", "broken"]];
 
 fn functions() -> Functions {
     Functions::serve(&[
@@ -36,7 +42,7 @@ fn functions() -> Functions {
     ])
 }
 
-fn definitions(functions: &Functions) -> [Value; 2] {
+fn definitions(functions: &Functions) -> [Value; 3] {
     let functions = functions.definitions();
     let mixed = [
         calls("begin", "sequential", &["first"], HANDED_ON),
@@ -50,7 +56,11 @@ fn definitions(functions: &Functions) -> [Value; 2] {
         sleeps("wait", 2),
         calls("break", "sequential", &["broken"], HANDED_ON),
     ];
-    [definition(MIXED, &functions, &mixed), definition(FAILING, &functions, &failing)]
+    [
+        definition(MIXED, &functions, &mixed),
+        definition(FAILING, &functions, &failing),
+        definition(STOPPED, &functions, &[sleeps("wait", 2)]),
+    ]
 }
 
 /// What a run of the mixed workflow puts out, however often it was interrupted.
@@ -59,23 +69,32 @@ fn output(run: &str) -> Value {
     json!({"run": run, "trail": [branch("left"), branch("middle"), branch("right"), "one", "two", "three"]})
 }
 
-/// Starts executions, at random moments, until the process is gone. Notes down those that were acknowledged.
-fn keep_starting(
-    address: SocketAddr,
-    life: usize,
-    is_over: &AtomicBool,
-    acknowledged: &Mutex<Vec<(&'static str, String)>>,
-) {
+/// What was acknowledged.
+#[derive(Default)]
+struct Acknowledged {
+    starts: Vec<(&'static str, String)>,
+    stops: Vec<String>,
+}
+
+/// Starts executions at random moments, and stops some, until the process is gone.
+fn keep_calling(address: SocketAddr, life: usize, is_over: &AtomicBool, acknowledged: &Mutex<Acknowledged>) {
     let mut random = Random::new(life as u64);
+    let call = |call: &Call| {
+        let answer = try_exchange(address, &signed(call));
+        assert!(answer.is_some() || is_over.load(Ordering::SeqCst), "the process went away by itself");
+        answer
+    };
     for number in 0..8 {
-        let (workflow, name) = (WORKFLOWS[usize::from(random.one_in(4))], format!("{life}-{number}"));
-        let Some(answer) = try_exchange(address, &signed(&start(workflow, &name))) else {
-            assert!(is_over.load(Ordering::SeqCst), "the process went away by itself");
-            return;
-        };
+        let (workflow, name) = (WORKFLOWS[random.below(5).saturating_sub(2)], format!("{life}-{number}"));
+        let Some(answer) = call(&start(workflow, &name)) else { return };
         assert_eq!(answer.status, 200, "{answer:?}");
-        acknowledged.lock().expect("a list").push((workflow, name));
+        acknowledged.lock().expect("a list").starts.push((workflow, name.clone()));
         std::thread::sleep(Duration::from_millis(random.below(60) as u64));
+        if workflow == STOPPED && random.one_in(2) {
+            let Some(answer) = call(&Call::stop(Api::V2, STOPPED, &name)) else { return };
+            assert_eq!(answer.status, 200, "{answer:?}");
+            acknowledged.lock().expect("a list").stops.push(name);
+        }
     }
 }
 
@@ -84,7 +103,7 @@ fn after_two_hundred_kills_every_acknowledged_execution_has_ended_once_and_as_it
     let functions = functions();
     let place = Place::new(1, &definitions(&functions));
     let mut random = Random::new(20_261_121);
-    let acknowledged = Mutex::new(Vec::new());
+    let acknowledged = Mutex::new(Acknowledged::default());
     let begun = Instant::now();
     // The first life is long enough to load the workflows.
     drop(place.serve());
@@ -101,7 +120,7 @@ fn after_two_hundred_kills_every_acknowledged_execution_has_ended_once_and_as_it
             let (process, address) = place.serve();
             let is_over = AtomicBool::new(false);
             std::thread::scope(|scope| {
-                scope.spawn(|| keep_starting(address, life, &is_over, &acknowledged));
+                scope.spawn(|| keep_calling(address, life, &is_over, &acknowledged));
                 std::thread::sleep(moment);
                 is_over.store(true, Ordering::SeqCst);
                 process.kill()
@@ -121,27 +140,30 @@ fn after_two_hundred_kills_every_acknowledged_execution_has_ended_once_and_as_it
     let acknowledged = acknowledged.into_inner().expect("a list");
     let all = examine(&place, &WORKFLOWS);
     eprintln!(
-        "{KILLS} kills in {killing:?}, then {:?} until all had ended; {} executions were acknowledged, {} recorded, with \
-         {} journal entries; {} calls",
+        "{KILLS} kills in {killing:?}, then {:?} until all had ended; {} executions and {} stops were acknowledged, {} \
+         recorded, with {} journal entries; {} calls",
         begun.elapsed() - killing,
-        acknowledged.len(),
+        acknowledged.starts.len(),
+        acknowledged.stops.len(),
         all.len(),
         all.values().map(|ended| ended.entries.len()).sum::<usize>(),
         functions.made().len(),
     );
-    assert!(acknowledged.len() >= KILLS, "enough was going on");
-    for (workflow, name) in &acknowledged {
+    assert!(acknowledged.starts.len() >= KILLS && !acknowledged.stops.is_empty(), "enough was going on");
+    for (workflow, name) in &acknowledged.starts {
         let ended = all.get(name).unwrap_or_else(|| panic!("{name} was acknowledged and is gone"));
         assert_eq!(ended.execution.key.record_id(), record_id(workflow, name));
     }
-    for (name, ended) in &all {
-        match ended.execution.workflow_name.as_str() {
-            MIXED => assert_eq!((ended.execution.status, ended.output()), (Status::Succeeded, Some(&output(name)))),
-            _ => {
-                assert_eq!(ended.execution.status, Status::Failed);
-                let failure = ended.execution.ending.as_ref().and_then(|ending| ending.failure.as_ref());
-                assert_eq!(failure.map(|failure| failure.error.as_str()), Some("Http.500"), "{name}");
+    for (name, Ended { execution, .. }) in &all {
+        let ending = execution.ending.as_ref().expect("an ended execution has an ending");
+        match (execution.workflow_name.as_str(), ending.status) {
+            (MIXED, Status::Succeeded) => assert_eq!(all[name].output(), Some(&output(name))),
+            (FAILING, Status::Failed) => {
+                assert_eq!(ending.failure.as_ref().map(|failure| failure.error.as_str()), Some("Http.500"), "{name}");
             }
+            (STOPPED, Status::Succeeded) => assert!(!acknowledged.stops.contains(name), "{name} was stopped"),
+            (STOPPED, Status::Cancelled) => {}
+            (workflow, status) => panic!("{name} of {workflow} is {status:?}"),
         }
     }
     check_calls(&functions, &all);
@@ -157,8 +179,14 @@ fn check_log(log: &str) {
 /// Checks that a call was repeated because a crash lost its result or because the flow asks for it, and for nothing else.
 fn check_calls(functions: &Functions, all: &BTreeMap<String, Ended>) {
     let mut in_life: BTreeMap<(String, String, usize), (usize, usize)> = BTreeMap::new();
+    let mut reached: BTreeMap<String, usize> = BTreeMap::new();
     let mut crash_repeats = 0;
     for made in functions.made() {
+        // What one node put out is durable before the next begins: no crash leads back behind a call.
+        let node = NODES.iter().position(|functions| functions.contains(&made.function.as_str())).expect("a node");
+        let furthest = reached.entry(made.run.clone()).or_default();
+        assert!(*furthest <= node, "{made:?} is called again after a later node was called");
+        *furthest = node;
         let ended = all.get(&made.run).unwrap_or_else(|| panic!("{made:?} is of no execution"));
         let results = ended.results_of(&made.function);
         let last = results.iter().max().expect("a function that was called has a result");

@@ -4,10 +4,11 @@ use flowgate::execution::Status;
 use serde_json::json;
 
 use super::functions::{Does, Functions};
-use super::{HANDED_ON, Place, calls, definition, examine, record_id, send, start};
+use super::{HANDED_ON, Place, calls, definition, examine, record_id, send, sleeps, start};
 use crate::support::{Api, Call};
 
 const RETRIED: &str = "retried";
+const KILLS: usize = 10;
 
 #[test]
 fn a_retry_begins_with_the_node_that_failed_and_calls_no_earlier_function_again() {
@@ -51,4 +52,40 @@ fn a_retry_begins_with_the_node_that_failed_and_calls_no_earlier_function_again(
     let output = json!({"run": "again", "trail": [branch("left"), branch("right"), "broken", "last"]});
     assert_eq!((ended.execution.status, ended.execution.attempt), (Status::Succeeded, 3));
     assert_eq!(ended.output(), Some(&output));
+}
+
+#[test]
+fn a_retry_that_was_acknowledged_happens_whatever_happens_to_the_process() {
+    let functions = Functions::serve(&[("first", Does::Answers(0)), ("broken", Does::IsBroken)]);
+    let states = [
+        calls("begin", "sequential", &["first"], HANDED_ON),
+        calls("break", "sequential", &["broken"], HANDED_ON),
+        sleeps("wait", 1),
+    ];
+    let place = Place::new(1, &[definition(RETRIED, &functions.definitions(), &states)]);
+    let names: Vec<String> = (0..KILLS * 5).map(|number| number.to_string()).collect();
+    let (process, address) = place.serve();
+    for name in &names {
+        assert_eq!(send(address, &start(RETRIED, name)).status, 200);
+    }
+    place.ledger().wait_until_all_ended();
+    drop(process.kill());
+    functions.mend();
+    for retried in names.chunks(names.len() / KILLS) {
+        let (process, address) = place.serve();
+        for name in retried {
+            assert_eq!(send(address, &Call::retry(Api::V2, RETRIED, name)).status, 200);
+        }
+        drop(process.kill());
+    }
+    let (process, _) = place.serve();
+    place.ledger().wait_until_all_ended();
+    assert_eq!(process.stop().status.code(), Some(0));
+    let all = examine(&place, &[RETRIED]);
+    assert_eq!(all.len(), names.len());
+    for (name, ended) in &all {
+        assert_eq!((ended.execution.status, ended.execution.attempt), (Status::Succeeded, 2), "{name}");
+        assert_eq!(ended.output(), Some(&json!({"run": name, "trail": ["first", "broken"]})));
+        assert_eq!(functions.count(name, "first"), 1, "{name}: what had succeeded is not called again");
+    }
 }

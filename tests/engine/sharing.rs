@@ -90,7 +90,7 @@ fn two_processes_share_the_executions_and_one_takes_over_from_the_other() {
 fn pause(before_the_other_ends: bool) {
     let functions = Functions::serve(&[("held", Does::IsHeld)]);
     let workflow = definition(HELD, &functions.definitions(), &[calls("hold", "sequential", &["held"], HANDED_ON)]);
-    let place = Place::new(1, &[workflow]);
+    let place = Place::new(4, &[workflow]);
     let (one, address) = place.serve();
     assert_eq!(send(address, &start(HELD, "paused")).status, 200);
     functions.wait_for("paused", "held", 1);
