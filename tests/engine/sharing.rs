@@ -86,6 +86,23 @@ fn two_processes_share_the_executions_and_one_takes_over_from_the_other() {
     eprintln!("{} calls were repeated because of the kill", repeated.sum::<usize>());
 }
 
+#[test]
+fn a_call_that_takes_longer_than_the_lease_is_not_made_again() {
+    let functions = Functions::serve(&[("slow", Does::Answers(7000))]);
+    let workflow = definition(SHARED, &functions.definitions(), &[calls("wait", "sequential", &["slow"], HANDED_ON)]);
+    let place = Place::new(3, &[workflow]);
+    let ((one, first), (two, second)) = (place.serve(), place.serve());
+    let names = start_many([first, second], "slow", 8);
+    place.ledger().wait_until_all_ended();
+    for name in &names {
+        assert_eq!(functions.count(name, "slow"), 1, "{name}");
+        assert_eq!(place.ledger().row(&record_id(SHARED, name)).map(|row| row.fence), Some(1), "{name}");
+    }
+    for process in [one, two] {
+        assert_eq!(process.stop().status.code(), Some(0));
+    }
+}
+
 /// A process is stopped while it waits for a call, for longer than its lease, and goes on when another has taken over.
 fn pause(before_the_other_ends: bool) {
     let functions = Functions::serve(&[("held", Does::IsHeld)]);
