@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::channel;
 
 use crate::support::process::{DEADLINE, Process, command};
-use crate::support::wire::{Wire, exchange};
+use crate::support::wire::{exchange, try_exchange};
 use crate::support::{Answer, Api, Call};
 
 fn start(address: SocketAddr, api: Api, name: &str, text: &str) -> Answer {
@@ -67,13 +67,6 @@ fn every_acknowledged_start_survives_a_kill() {
     }
     assert!(acknowledged.len() >= 90);
     assert_eq!(process.stop().status.code(), Some(0));
-}
-
-/// As [`exchange`], with a server that may be gone.
-fn try_exchange(address: SocketAddr, request: &[u8]) -> Option<Answer> {
-    let mut wire = Wire::try_connect(address)?;
-    wire.try_send(request)?;
-    wire.try_answer()
 }
 
 #[test]

@@ -7,6 +7,7 @@ mod cli;
 mod deployed;
 mod dispatch;
 mod durability;
+mod engine;
 mod events;
 mod faults;
 mod flows;

@@ -94,10 +94,19 @@ impl Process {
 
     /// Asks it to end, as a container's manager does.
     pub fn terminate(&self) {
-        let pid = self.child.id().to_string();
+        self.signal("TERM");
+    }
+
+    /// Sends it a signal by its name.
+    pub fn signal(&self, name: &str) {
         // The shell's own kill: there may be no other on a small machine.
-        let told = Command::new("sh").args(["-c", "kill -TERM \"$0\"", &pid]).status().expect("a shell");
-        assert!(told.success());
+        let kill = ["-c", "kill -\"$0\" \"$1\"", name, &self.id().to_string()];
+        assert!(Command::new("sh").args(kill).status().expect("a shell").success());
+    }
+
+    /// The system's number for it.
+    pub fn id(&self) -> u32 {
+        self.child.id()
     }
 
     /// Ends it on the spot: SIGKILL.

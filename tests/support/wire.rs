@@ -111,3 +111,10 @@ pub fn exchange(address: SocketAddr, request: &[u8]) -> Answer {
     wire.send(request);
     wire.answer()
 }
+
+/// As [`exchange`], with a server that may be gone.
+pub fn try_exchange(address: SocketAddr, request: &[u8]) -> Option<Answer> {
+    let mut wire = Wire::try_connect(address)?;
+    wire.try_send(request)?;
+    wire.try_answer()
+}
