@@ -2,6 +2,7 @@
 
 mod crashes;
 mod functions;
+mod in_process;
 mod retrying;
 mod samples;
 mod sharing;

@@ -97,7 +97,13 @@ impl EmbeddedEngine {
                 let error = errors::chain(&error);
                 tracing::warn!(record = id.as_str(), %error, "an execution waits until its lease has ended");
             }
-            Err(_) => tracing::error!(record = id.as_str(), "an execution waits until its lease has ended: a panic"),
+            Err(_) => {
+                tracing::error!(record = id.as_str(), "an execution fails: a panic ended its run");
+                // It would panic again each time it is taken up.
+                if let Err(error) = self.worker.give_up(&id, "a panic ended its run").await {
+                    tracing::warn!(record = id.as_str(), error = %errors::chain(&error), "nor could that be recorded");
+                }
+            }
         }
         self.board.present().remove(&id);
         if present.again.load(std::sync::atomic::Ordering::SeqCst) {

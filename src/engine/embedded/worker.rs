@@ -14,8 +14,8 @@ use super::history::{self, Attempt};
 use super::{BranchId, Call, Entry, Failure, Machine, Outcome, Run};
 use crate::clock::{Clock, Timestamp};
 use crate::execution::{
-    Appended, Claim, Ending, Execution, ExecutionStore, Failure as Reason, Ids, Journal, JournalEntry, RecordId,
-    Status, Then,
+    Appended, Change, Claim, Ending, Execution, ExecutionStore, Failure as Reason, Ids, Journal, JournalEntry,
+    RecordId, Status, Then,
 };
 use crate::json::JsonText;
 use crate::workflow::{MachineId, StoreError, WorkflowStore};
@@ -119,12 +119,20 @@ impl Worker {
             Err(Unrunnable::Store(error)) => Err(error),
             Err(Unrunnable::Broken(reason)) => {
                 tracing::error!(record = id.as_str(), reason, "an execution cannot be run");
-                let failure = Some(Reason { error: "Flowgate.Unrunnable".to_owned(), cause: reason });
-                let failed = Ending { status: Status::Failed, at: now, output: None, failure };
-                self.append(&mut claim, &[], Then::End(failed)).await?;
+                self.append(&mut claim, &[], Then::End(unrunnable(&reason, now))).await?;
                 Ok(After::Nothing)
             }
         }
+    }
+
+    /// Fails an execution that nobody is to take up again.
+    pub(super) async fn give_up(&self, id: &RecordId, reason: &str) -> Result<(), StoreError> {
+        let now = self.now();
+        if let Some(execution) = self.executions.get(id, now).await? {
+            let change = Change::End(unrunnable(reason, now));
+            self.executions.change(&execution, &change, now, self.expires_at(now)).await?;
+        }
+        Ok(())
     }
 
     /// The run as its journal leaves it.
@@ -230,8 +238,7 @@ impl Worker {
         let attempt = claim.execution.attempt;
         let written = |entry| serde_json::to_string(entry).expect("an entry of texts and numbers is writable");
         let entries: Vec<_> = entries.iter().map(|entry| JournalEntry { attempt, text: written(entry) }).collect();
-        let expires_at = now.plus_seconds(i64::from(self.retention_days) * SECONDS_PER_DAY);
-        self.journal.append(claim, &entries, &then, now, expires_at).await
+        self.journal.append(claim, &entries, &then, now, self.expires_at(now)).await
     }
 
     /// The version that an execution runs.
@@ -251,6 +258,10 @@ impl Worker {
 
     pub(super) async fn journal_of(&self, id: &RecordId) -> Result<Vec<JournalEntry>, StoreError> {
         self.journal.entries(id).await
+    }
+
+    fn expires_at(&self, now: Timestamp) -> Timestamp {
+        now.plus_seconds(i64::from(self.retention_days) * SECONDS_PER_DAY)
     }
 
     fn lease_end(&self, now: Timestamp) -> Timestamp {
@@ -285,6 +296,11 @@ impl Machines {
         }
         machines.push_back((id.clone(), version.clone()));
     }
+}
+
+fn unrunnable(reason: &str, at: Timestamp) -> Ending {
+    let failure = Some(Reason { error: "Flowgate.Unrunnable".to_owned(), cause: reason.to_owned() });
+    Ending { status: Status::Failed, at, output: None, failure }
 }
 
 fn ending(outcome: &Outcome, at: Timestamp) -> Ending {
