@@ -62,7 +62,11 @@ impl App {
             let publisher = Publisher::new(workflows.clone(), engine.clone(), config.functions.clone());
             load_workflows(config, credentials, &publisher).await?;
         }
-        let dispatch = if lives_on(config) { Dispatch::InProcess } else { Dispatch::ByStream };
+        let dispatch = match config.engine {
+            config::Engine::None => Dispatch::Never,
+            _ if lives_on(config) => Dispatch::InProcess,
+            _ => Dispatch::ByStream,
+        };
         let executions = Executions::new(
             stores.executions,
             engine,
@@ -71,7 +75,8 @@ impl App {
             dispatch,
             config.retention_days,
         );
-        if lives_on(config) && step_functions.is_some() {
+        // The embedded engine looks for itself.
+        if lives_on(config) && config.engine != config::Engine::Embedded {
             tokio::spawn(sweep_on_and_on(executions.clone()));
         }
         let jobs = Jobs::new(executions.clone(), step_functions, clock.clone());

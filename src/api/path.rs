@@ -32,8 +32,10 @@ pub(super) fn parameter(query: &str, name: &str) -> Result<Option<String>, Strin
     if values.next().is_some() {
         return Err(format!("{name} must not be repeated"));
     }
-    let value = first.map(|value| decode(value).ok_or_else(|| format!("{name} must be UTF-8"))).transpose()?;
-    Ok(value.filter(|value| !value.is_empty()).map(Cow::into_owned))
+    // Some HTTP libraries write a space as a plus, and it is signed as a space.
+    let spaced = first.map(|value| value.replace('+', " "));
+    let value = spaced.map(|value| decode(&value).map(Cow::into_owned).ok_or_else(|| format!("{name} must be UTF-8")));
+    Ok(value.transpose()?.filter(|value| !value.is_empty()))
 }
 
 /// The same for a whole number.
@@ -53,6 +55,14 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+
+    #[test]
+    fn a_plus_in_a_query_is_a_space_and_in_a_path_itself() {
+        let value = |query| parameter(query, "t").expect("a parameter");
+        assert_eq!(value("t=2026-11-21+01:00:00").as_deref(), Some("2026-11-21 01:00:00"));
+        assert_eq!(value("t=a%2Bb").as_deref(), Some("a+b"));
+        assert_eq!(decode("a+b").as_deref(), Some("a+b"));
+    }
 
     #[test]
     fn an_encoded_slash_is_no_separator() {

@@ -1,10 +1,12 @@
 //! What the operations that look at executions or steer them have in common.
 
+use std::time::Duration;
+
 use super::Apis;
 use super::refusal::Refusal;
 use crate::auth::Principal;
 use crate::engine::{self, Node};
-use crate::execution::{Execution, ExecutionKey, ExecutionName, Status};
+use crate::execution::{EngineError, Execution, ExecutionKey, ExecutionName, Status};
 use crate::workflow::{Version, Workflow};
 
 /// The operations' names in a credential's allow-list and in the log.
@@ -39,6 +41,9 @@ pub(super) async fn find_execution(
     apis.executions.find(&key).await?.ok_or(Refusal::ExecutionNotFound)
 }
 
+/// How long an engine may take to tell what an execution did.
+const TO_TELL: Duration = Duration::from_secs(12);
+
 /// Asks what an execution did.
 pub(super) async fn tell(apis: &Apis, execution: &Execution) -> Result<Told, Refusal> {
     let key = &execution.key;
@@ -46,7 +51,8 @@ pub(super) async fn tell(apis: &Apis, execution: &Execution) -> Result<Told, Ref
     let never_ran = execution.status == Status::Scheduled;
     let nodes = match &version {
         Some(version) if !never_ran => {
-            let events = apis.executions.history(execution).await?;
+            let history = tokio::time::timeout(TO_TELL, apis.executions.history(execution)).await;
+            let events = history.unwrap_or_else(|late| Err(EngineError::Unavailable(Box::new(late))))?;
             engine::nodes(version.definition.flow(), execution, &events)
         }
         _ => Vec::new(),

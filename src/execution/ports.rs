@@ -232,7 +232,7 @@ pub struct Claim {
     pub execution: Execution,
     /// Which claim of the execution this is; a later one makes it void.
     pub fence: u64,
-    /// How many batches of entries the journal has.
+    /// How long the journal is, in the store's own measure.
     pub length: u64,
 }
 

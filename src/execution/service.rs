@@ -83,7 +83,7 @@ pub enum StartKey {
 /// A start that was accepted, now or before.
 #[derive(Debug, Clone)]
 pub struct Started {
-    /// The record, as it was first written.
+    /// The record, as it is now: what the first answer said is in it for good.
     pub execution: Execution,
     /// Whether an earlier request had started it already.
     pub replayed: bool,
@@ -116,6 +116,8 @@ pub enum Dispatch {
     ByStream,
     /// This process tells the engine.
     InProcess,
+    /// In no way: nothing runs executions. Only what is to be stopped is looked after.
+    Never,
 }
 
 /// The executions: starts them, keeps their records, and has the engine see to them.
@@ -215,10 +217,11 @@ impl Executions {
             status: Status::Scheduled,
             attempt: 1,
             ending: None,
-            due_at: Some(match self.dispatch {
-                Dispatch::ByStream => now.plus_seconds(STREAM_SECONDS),
-                Dispatch::InProcess => now,
-            }),
+            due_at: match self.dispatch {
+                Dispatch::ByStream => Some(now.plus_seconds(STREAM_SECONDS)),
+                Dispatch::InProcess => Some(now),
+                Dispatch::Never => None,
+            },
             tries: 0,
             input: start.input,
             headers: start.options.headers,

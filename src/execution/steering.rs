@@ -1,7 +1,15 @@
 //! Stopping an execution, and having one tried again.
 
+use std::time::Duration;
+
 use super::{Change, Changed, Execution, Executions, Status};
 use crate::workflow::StoreError;
+
+/// How long a caller waits for the engine to carry out what was recorded.
+const ATTENTION: Duration = Duration::from_secs(5);
+
+/// How many attempts an execution may have: engines keep the history of each.
+pub(super) const MAX_ATTEMPTS: u32 = 100;
 
 /// Why an execution was not stopped or retried.
 #[derive(Debug, thiserror::Error)]
@@ -31,8 +39,11 @@ impl Executions {
     /// Asking again while it is on its way changes nothing.
     ///
     /// # Errors
-    /// [`SteeringError::NotNow`] when it succeeded, or is running.
+    /// [`SteeringError::NotNow`] when it succeeded, is running, or has had a hundred attempts.
     pub async fn retry(&self, execution: &Execution) -> Result<Execution, SteeringError> {
+        if execution.attempt >= MAX_ATTEMPTS && execution.status.is_final() {
+            return Err(SteeringError::NotNow(execution.status));
+        }
         self.steer(execution, &Change::Retry, &[Status::Retrying]).await
     }
 
@@ -48,11 +59,16 @@ impl Executions {
         loop {
             match self.store.change(&seen, change, now, self.expires_at(now)).await? {
                 Changed::Done(changed) => {
-                    self.attend(&id).await;
+                    // If that takes too long, the stream and the sweep have it done all the same.
+                    let _ = tokio::time::timeout(ATTENTION, self.attend(&id)).await;
                     // The engine may have carried it out already.
                     return Ok(self.store.get(&id, now).await?.unwrap_or(*changed));
                 }
                 Changed::Refused(current) if already.contains(&current.status) => return Ok(*current),
+                // The attempt that was asked for has begun, by this call whose answer was lost or by another one.
+                Changed::Refused(current) if *change == Change::Retry && current.attempt > execution.attempt => {
+                    return Ok(*current);
+                }
                 // Another attempt has begun since the record was read.
                 Changed::Refused(current) if current.attempt != seen.attempt => seen = *current,
                 Changed::Refused(current) => return Err(SteeringError::NotNow(current.status)),

@@ -1,5 +1,7 @@
 //! Sweeping: the engine is reminded of every record that is due.
 
+use std::collections::HashSet;
+
 use futures_util::{StreamExt, stream};
 use tokio::time::Instant;
 
@@ -19,7 +21,7 @@ impl Executions {
     /// # Errors
     /// The storage did not say which records are due.
     pub async fn sweep(&self, end: Instant) -> Result<usize, StoreError> {
-        let mut seen: Vec<RecordId> = Vec::new();
+        let mut seen: HashSet<RecordId> = HashSet::new();
         loop {
             let due = self.store.find_due(self.clock.now(), seen.len() + PAGE).await?;
             let new: Vec<RecordId> = due.into_iter().filter(|id| !seen.contains(id)).collect();

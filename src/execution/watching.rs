@@ -11,7 +11,7 @@ use crate::clock::Timestamp;
 use crate::workflow::StoreError;
 
 /// How many executions one call looks through.
-pub const MAX_LOOKED_THROUGH: usize = 100_000;
+pub const MAX_LOOKED_THROUGH: usize = 10_000;
 
 /// How many entries are read at a time where what is wanted lies among others.
 const STRIDE: usize = 1000;
@@ -159,8 +159,13 @@ impl Executions {
         while !current.status.is_final() && tokio::time::Instant::now() + pause < end {
             tokio::time::sleep(pause).await;
             pause = (pause * 2).min(longest);
-            self.attend(&id).await;
-            match self.store.get(&id, self.clock.now()).await? {
+            let look = async {
+                self.attend(&id).await;
+                self.store.get(&id, self.clock.now()).await
+            };
+            // What has begun goes on somewhere else: the stream and the sweep look as well.
+            let Ok(found) = tokio::time::timeout_at(end, look).await else { break };
+            match found? {
                 Some(found) => current = found,
                 None => break,
             }

@@ -3,6 +3,7 @@
 use async_trait::async_trait;
 use aws_sdk_dynamodb::operation::put_item::PutItemError;
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
+use aws_sdk_dynamodb::types::AttributeValue;
 use aws_sdk_dynamodb::types::ReturnValue::AllNew;
 use aws_sdk_dynamodb::types::ReturnValuesOnConditionCheckFailure::AllOld;
 use futures_util::future::try_join_all;
@@ -194,8 +195,14 @@ impl DynamoStore {
                 .await
                 .map_err(classify)?;
             for item in answer.items() {
-                let read = Reader::new(item)?;
-                due.push((read.number("due_at")?, read.parsed("pk", record_id_from)?));
+                // Of whatever version the item is: one that cannot be read must not hide the others.
+                match (
+                    item.get("due_at"),
+                    item.get("pk").and_then(|pk| pk.as_s().ok()).and_then(|pk| record_id_from(pk)),
+                ) {
+                    (Some(AttributeValue::N(due_at)), Some(id)) => due.push((due_at.parse().unwrap_or_default(), id)),
+                    _ => tracing::error!("an item of the index of due records has no record's key"),
+                }
             }
             resume = answer.last_evaluated_key().cloned();
             if due.len() >= limit || resume.is_none() {
@@ -249,7 +256,7 @@ impl DynamoStore {
         update
     }
 
-    /// Sets when somebody must look after a record; never takes it out of the index.
+    /// Sets when somebody must look after a record; `None` takes it out of the index.
     pub(super) fn set_due(&self, update: &mut Update, name: &ExecutionName, due_at: Option<Timestamp>) {
         match due_at {
             Some(due_at) => {

@@ -80,6 +80,12 @@ impl Journal for DynamoStore {
     }
 
     async fn entries(&self, id: &RecordId) -> Result<Vec<JournalEntry>, StoreError> {
+        // What lies behind is of an earlier execution of the same name, whose record has expired.
+        let length = match self.read_item(id).await? {
+            Some(item) => claim_from(&item)?.length,
+            None => 0,
+        };
+        let Some(last) = length.checked_sub(1) else { return Ok(Vec::new()) };
         let mut entries = Vec::new();
         let (mut resume, mut batch) = (None, 0);
         loop {
@@ -87,9 +93,10 @@ impl Journal for DynamoStore {
                 .client
                 .query()
                 .table_name(&self.table)
-                .key_condition_expression("pk = :pk AND begins_with(sk, :batch)")
+                .key_condition_expression("pk = :pk AND sk BETWEEN :first AND :last")
                 .expression_attribute_values(":pk", text(partition_key(id)))
-                .expression_attribute_values(":batch", text(BATCH_SK))
+                .expression_attribute_values(":first", text(batch_sort_key(0)))
+                .expression_attribute_values(":last", text(batch_sort_key(last)))
                 .consistent_read(true)
                 .set_exclusive_start_key(resume)
                 .send()
@@ -107,9 +114,13 @@ impl Journal for DynamoStore {
                 batch += 1;
             }
             resume = answer.last_evaluated_key().cloned();
-            if resume.is_none() {
-                return Ok(entries);
+            if resume.is_some() {
+                continue;
             }
+            return match batch == length {
+                true => Ok(entries),
+                false => Err(StoreError::Corrupt(format!("batch {batch} of a journal is missing"))),
+            };
         }
     }
 }
@@ -181,8 +192,13 @@ impl DynamoStore {
         let Err(error) = write.send().await else { return Ok(true) };
         if let Some(TransactWriteItemsError::TransactionCanceledException(cancelled)) = error.as_service_error() {
             let reasons = cancelled.cancellation_reasons();
-            if reasons.iter().any(|reason| reason.code() == Some("ConditionalCheckFailed")) {
+            let is_reason = |code| reasons.iter().any(|reason| reason.code() == Some(code));
+            if is_reason("ConditionalCheckFailed") {
                 return Ok(false);
+            }
+            // An item that is too large: repeating it will not help.
+            if is_reason("ValidationError") {
+                return Err(StoreError::Rejected(Box::new(error)));
             }
             return Err(StoreError::Throttled(Box::new(error)));
         }

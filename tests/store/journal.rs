@@ -106,6 +106,29 @@ async fn entries_are_read_back_in_order_whatever_their_size() {
 }
 
 #[tokio::test]
+async fn an_execution_does_not_see_the_journal_of_an_expired_one_of_its_name() {
+    on_each_store(async |place| {
+        let store = place.store(1).await;
+        let first = due(Status::Scheduled);
+        let (id, expired) = (first.key.record_id(), first.expires_at);
+        store.create(&first, now()).await.expect("an answer");
+        let mut claim = store.claim(&id, now(), now().plus_seconds(10)).await.expect("an answer").expect("a claim");
+        for text in ["a", "b", "c"] {
+            store.append(&mut claim, &[entry(text)], &keep(10), now(), expired).await.expect("an answer");
+        }
+        let second = Execution { due_at: Some(expired), expires_at: expired.plus_seconds(60), ..execution("run") };
+        store.create(&second, expired).await.expect("an answer");
+        assert_eq!(store.entries(&id).await.expect("an answer"), []);
+        let until = expired.plus_seconds(10);
+        let mut claim = store.claim(&id, expired, until).await.expect("an answer").expect("a claim");
+        let keep = Then::Keep { until };
+        store.append(&mut claim, &[entry("d")], &keep, expired, second.expires_at).await.expect("an answer");
+        assert_eq!(store.entries(&id).await.expect("an answer"), [entry("d")]);
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn a_claim_is_void_once_somebody_else_has_the_execution_or_it_is_to_be_stopped_or_has_ended() {
     on_each_store(async |place| {
         for case in ["claimed", "stopped", "ended"] {

@@ -3,6 +3,7 @@
 use serde::Serialize;
 use serde_json::value::{RawValue, to_raw_value};
 use serde_json::{Map, Value};
+use tokio::time::Instant;
 
 use super::start::Body;
 use super::{Error, words};
@@ -69,9 +70,10 @@ pub(super) async fn run(
         })
         .await
         .map_err(Refusal::from)?;
+    let end = Instant::now() + request.patience;
     let execution = apis.executions.wait(started.execution, request.patience).await.map_err(Refusal::from)?;
     let Some(ending) = &execution.ending else { return Err(Error::GoesOn(execution.key.name)) };
-    let errors = errors(apis, &execution, ending).await;
+    let errors = errors(apis, &execution, ending, end).await;
     let reply = Reply::json(&Answer::new(&execution, ending, errors));
     Ok(Reply { execution: Some(execution.key.name.to_string()), replayed: Some(started.replayed), ..reply })
 }
@@ -93,11 +95,12 @@ impl Answer {
 
 /// The nodes in which an execution failed. Where the engine does not say which, the failure of the whole: how the execution
 /// ended is known, and is worth more to the caller than an error.
-async fn errors(apis: &Apis, execution: &Execution, ending: &Ending) -> Vec<NodeError> {
+async fn errors(apis: &Apis, execution: &Execution, ending: &Ending, end: Instant) -> Vec<NodeError> {
     if !matches!(ending.status, Status::Failed | Status::Cancelled) {
         return Vec::new();
     }
-    let nodes = watching::tell(apis, execution).await.map(|told| told.nodes).unwrap_or_default();
+    let told = tokio::time::timeout_at(end, watching::tell(apis, execution)).await;
+    let nodes = told.ok().and_then(Result::ok).map(|told| told.nodes).unwrap_or_default();
     let failed = |run: &&Run| run.status == ending.status && run.attempt == execution.attempt;
     let runs = nodes.iter().flat_map(|node| node.runs.iter().filter(failed).map(|run| (node.id.clone(), run)));
     let errors: Vec<NodeError> = runs

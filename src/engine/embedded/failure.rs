@@ -43,6 +43,16 @@ impl Failure {
         Self::new("States.IntrinsicFailure", cause)
     }
 
+    /// The failure, no longer than Step Functions has them: of the error's name 256 characters, of the cause 32,768.
+    pub(super) fn cut(mut self) -> Self {
+        for (text, most) in [(&mut self.error, 256), (&mut self.cause, 32_768)] {
+            if let Some((end, _)) = text.char_indices().nth(most) {
+                text.truncate(end);
+            }
+        }
+        self
+    }
+
     /// The failure, with the state it happened in named in its cause.
     pub(super) fn within(self, state: &str) -> Self {
         Self { cause: format!("state `{state}`: {}", self.cause), ..self }
@@ -84,6 +94,13 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+
+    #[test]
+    fn a_failure_is_cut_between_characters() {
+        let long = Failure::new("é".repeat(300), "流".repeat(40_000)).cut();
+        assert_eq!((long.error.chars().count(), long.cause.chars().count()), (256, 32_768));
+        assert_eq!(Failure::new("e", "c").cut(), Failure::new("e", "c"));
+    }
 
     #[test]
     fn a_document_is_measured_in_bytes_of_its_text() {

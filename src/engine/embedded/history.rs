@@ -17,7 +17,7 @@ pub(super) struct Attempt {
     /// What its machine is started with.
     pub(super) input: Value,
     /// When it began, if it has.
-    pub(super) started_at: Option<Timestamp>,
+    started_at: Option<Timestamp>,
     /// What happened in it.
     pub(super) entries: Vec<Entry>,
 }

@@ -200,18 +200,13 @@ impl Run {
         if let Some((_, Branch::At(visit))) = find(&self.machine.scope, &mut self.root, branch)
             && let Doing::Calling(_) = visit.doing
         {
-            visit.doing = Doing::Returned(result);
+            visit.doing = Doing::Returned(result.map_err(Failure::cut));
         }
     }
 
     /// How it ended, once it did.
     pub fn outcome(&self) -> Option<&Outcome> {
         self.outcome.as_ref()
-    }
-
-    /// How many entries it has.
-    pub fn entries(&self) -> usize {
-        self.entries
     }
 
     fn deadline(&self) -> Option<Timestamp> {
@@ -404,7 +399,7 @@ fn next_step(
                 _ => Err(Failure::runtime("`CausePath` leads to something else than a text")),
             });
             cause.transpose().map(|cause| {
-                let failure = Failure::new(error, cause.unwrap_or_default());
+                let failure = Failure::new(error, cause.unwrap_or_default()).cut();
                 (Event::Failed { failure }, None)
             })
         }

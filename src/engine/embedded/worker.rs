@@ -26,6 +26,9 @@ const REMEMBERED_MACHINES: usize = 64;
 /// An execution that waits for longer than this is put to sleep; waking it again costs a claim and reading its journal.
 const SHORT_WAIT_MILLIS: i64 = 1_000;
 
+/// The pause before an append is tried again.
+const APPEND_PAUSE_MILLIS: u64 = 100;
+
 const SECONDS_PER_DAY: i64 = 86_400;
 
 /// What running executions takes.
@@ -142,9 +145,9 @@ impl Worker {
         let journal =
             if claim.length == 0 { Vec::new() } else { self.journal.entries(&execution.key.record_id()).await? };
         let mut attempts = history::attempts(execution, &version, &journal)?;
-        let Attempt { input, started_at, entries, .. } = attempts.pop().expect("an execution has an attempt");
-        let begun_at = started_at.unwrap_or_else(|| self.now());
-        Run::resume(version.machine.clone(), input, begun_at, entries)
+        let Attempt { input, entries, .. } = attempts.pop().expect("an execution has an attempt");
+        // When it began to run: since then its status has not changed. What it waited before does not count.
+        Run::resume(version.machine.clone(), input, execution.updated_at, entries)
             .map_err(|error| Unrunnable::Broken(error.to_string()))
     }
 
@@ -207,8 +210,9 @@ impl Worker {
                     }
                 }
                 () = look.notified() => {
-                    let record = self.executions.get(&claim.execution.key.record_id(), self.now()).await?;
-                    if record.is_none_or(|record| record.status != claim.execution.status) {
+                    let record = self.executions.get(&claim.execution.key.record_id(), self.now()).await;
+                    // If it cannot be read, the next append tells.
+                    if record.is_ok_and(|record| record.is_none_or(|record| record.status != claim.execution.status)) {
                         return Ok(After::Nothing);
                     }
                 }
@@ -233,12 +237,28 @@ impl Worker {
         }
     }
 
+    /// Appends, and where the storage has no time for it, again: the lease has about two thirds to go, and giving up would
+    /// mean to make calls again that were made.
     async fn append(&self, claim: &mut Claim, entries: &[Entry], then: Then) -> Result<Appended, StoreError> {
         let now = self.now();
         let attempt = claim.execution.attempt;
         let written = |entry| serde_json::to_string(entry).expect("an entry of texts and numbers is writable");
         let entries: Vec<_> = entries.iter().map(|entry| JournalEntry { attempt, text: written(entry) }).collect();
-        self.journal.append(claim, &entries, &then, now, self.expires_at(now)).await
+        let alive_until = match then {
+            Then::Keep { until } | Then::Sleep { until } => until.max(now),
+            Then::End(_) => now,
+        };
+        let expires_at = self.expires_at(alive_until);
+        let mut tries = u64::from(self.lease_seconds) * 1000 / 2 / APPEND_PAUSE_MILLIS;
+        loop {
+            match self.journal.append(claim, &entries, &then, now, expires_at).await {
+                Err(error) if error.retryable() && tries > 0 => {
+                    tries -= 1;
+                    tokio::time::sleep(Duration::from_millis(APPEND_PAUSE_MILLIS)).await;
+                }
+                appended => return appended,
+            }
+        }
     }
 
     /// The version that an execution runs.

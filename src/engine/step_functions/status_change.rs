@@ -3,6 +3,7 @@
 use serde::Deserialize;
 
 use super::StepFunctions;
+use super::calls::Meaning;
 use super::history::document;
 use super::names::ExecutionName;
 use crate::clock::Timestamp;
@@ -95,10 +96,11 @@ impl StepFunctions {
             (News::Runs, Status::Scheduled | Status::Retrying) if is_present => {
                 self.is_running(&execution).await.map(drop)
             }
-            (News::Runs, _) => {
-                self.stop_quietly(&change.execution_arn).await;
-                Ok(())
-            }
+            // Nothing but this event knows of it: if it cannot be stopped now, the event must come again.
+            (News::Runs, _) => match self.calls.stop(&change.execution_arn).await {
+                Err(error) if error.meaning != Meaning::Missing => Err(StoreError::Unavailable(Box::new(error))),
+                Ok(()) | Err(_) => Ok(()),
+            },
             (_, status) if status.is_final() || !is_present => Ok(()),
             (News::Ended(ending), _) => self.change(&execution, &Change::End(ending)).await.map(drop),
             (News::EndedSomehow, _) => self.ask_after(&execution, &change.execution_arn).await,

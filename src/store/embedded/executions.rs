@@ -1,7 +1,7 @@
 //! Executions in the file.
 
 use async_trait::async_trait;
-use rusqlite::{Connection, OptionalExtension, Row, named_params, params};
+use rusqlite::{Connection, OptionalExtension, Row, TransactionBehavior, named_params, params};
 use uuid::Uuid;
 
 use super::{EmbeddedStore, Failure, corrupt};
@@ -15,8 +15,8 @@ use crate::store::ending;
 use crate::store::words::{origin_from, origin_text, status_from, status_text};
 use crate::workflow::{MachineId, StoreError};
 
-/// How many expired executions are looked for at a time.
-const EXPIRED: usize = 500;
+/// Among how many executions expired ones are looked for at a time.
+const EXPIRED_PAGE: i64 = 500;
 
 #[async_trait]
 impl ExecutionStore for EmbeddedStore {
@@ -158,23 +158,26 @@ pub(super) fn ended(current: &Execution, end: &Ending, now: Timestamp) -> Execut
     }
 }
 
-/// Deletes the oldest executions as long as they have expired. They expire in about the order of their starts.
+/// Deletes the oldest executions until a page of them has none that has expired. They expire in about the order of their
+/// starts.
 pub(super) fn delete_expired(connection: &mut Connection, now: Timestamp) -> Result<(), rusqlite::Error> {
+    let mut seen = 0;
     loop {
-        let transaction = connection.transaction()?;
-        let expired: Vec<i64> = transaction
-            .prepare_cached(
-                "SELECT number FROM (SELECT number, expires_at FROM executions ORDER BY number LIMIT ?1)
-                 WHERE expires_at <= ?2",
-            )?
-            .query_map(params![EXPIRED as i64, now.millis()], |row| row.get(0))?
+        let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let page: Vec<(i64, i64)> = transaction
+            .prepare_cached("SELECT number, expires_at FROM executions WHERE number > ?1 ORDER BY number LIMIT ?2")?
+            .query_map(params![seen, EXPIRED_PAGE], |row| Ok((row.get(0)?, row.get(1)?)))?
             .collect::<Result<_, _>>()?;
-        for number in &expired {
+        let expired = page.iter().filter(|(_, expires_at)| *expires_at <= now.millis());
+        let mut is_any_expired = false;
+        for (number, _) in expired {
             delete(&transaction, *number)?;
+            is_any_expired = true;
         }
         transaction.commit()?;
-        if expired.len() < EXPIRED {
-            return Ok(());
+        match page.last() {
+            Some((last, _)) if is_any_expired => seen = *last,
+            _ => return Ok(()),
         }
     }
 }

@@ -144,7 +144,7 @@ trait Call: Send {
     /// Hands the result over.
     fn answer(self: Box<Self>);
     /// Hands a failure over.
-    fn fail(self: Box<Self>, error: rusqlite::Error);
+    fn fail(self: Box<Self>, reason: &rusqlite::Error);
 }
 
 struct Pending<T, F> {
@@ -174,8 +174,8 @@ where
         }
     }
 
-    fn fail(self: Box<Self>, error: rusqlite::Error) {
-        let _ = self.reply.send(Err(StoreError::Unavailable(Box::new(error))));
+    fn fail(self: Box<Self>, reason: &rusqlite::Error) {
+        let _ = self.reply.send(Err(StoreError::Unavailable(reason.to_string().into())));
     }
 }
 
@@ -211,7 +211,7 @@ fn read(connection: Connection, calls: &Receiver<Box<dyn Call>>) {
     for mut call in calls {
         match call.run(&connection) {
             Ok(()) => call.answer(),
-            Err(error) => call.fail(error),
+            Err(error) => call.fail(&error),
         }
     }
 }
@@ -221,29 +221,39 @@ fn write(mut connection: Connection, calls: &Receiver<Box<dyn Call>>) {
     while let Ok(first) = calls.recv() {
         let mut batch = vec![first];
         batch.extend(calls.try_iter().take(BATCH - 1));
-        if commit(&mut connection, &mut batch).is_ok() {
-            batch.into_iter().for_each(Call::answer);
-            continue;
-        }
-        // One call must not fail the others: each once more, by itself.
-        for call in batch {
-            let mut alone = [call];
-            let outcome = commit(&mut connection, &mut alone);
-            let [call] = alone;
-            match outcome {
-                Ok(()) => call.answer(),
-                Err(error) => call.fail(error),
+        match commit(&mut connection, &mut batch) {
+            Ok(()) => batch.into_iter().for_each(Call::answer),
+            // The file is locked or the disk is full: it is for the next call as well.
+            Err(Uncommitted::File(error)) => batch.into_iter().for_each(|call| call.fail(&error)),
+            // One call must not fail the others: each once more, by itself.
+            Err(Uncommitted::Call(_)) => {
+                for call in batch {
+                    let mut alone = [call];
+                    let outcome = commit(&mut connection, &mut alone);
+                    let [call] = alone;
+                    match outcome {
+                        Ok(()) => call.answer(),
+                        Err(Uncommitted::File(error) | Uncommitted::Call(error)) => call.fail(&error),
+                    }
+                }
             }
         }
     }
 }
 
-fn commit(connection: &mut Connection, batch: &mut [Box<dyn Call>]) -> Result<(), rusqlite::Error> {
-    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+/// Why a transaction was not committed: it could not begin or end, or one of its calls failed.
+enum Uncommitted {
+    File(rusqlite::Error),
+    Call(rusqlite::Error),
+}
+
+fn commit(connection: &mut Connection, batch: &mut [Box<dyn Call>]) -> Result<(), Uncommitted> {
+    let transaction =
+        connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(Uncommitted::File)?;
     for call in batch.iter_mut() {
-        call.run(&transaction)?;
+        call.run(&transaction).map_err(Uncommitted::Call)?;
     }
-    transaction.commit()
+    transaction.commit().map_err(Uncommitted::File)
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ use aws_config::{BehaviorVersion, Region};
 use aws_sdk_lambda::Client;
 use aws_sdk_lambda::config::Credentials;
 use aws_sdk_lambda::config::retry::RetryConfig;
-use aws_sdk_lambda::error::{DisplayErrorContext, ProvideErrorMetadata};
+use aws_sdk_lambda::error::ProvideErrorMetadata;
 use aws_sdk_lambda::primitives::Blob;
 use aws_sdk_lambda::types::InvocationType;
 use aws_smithy_http_client::Builder;
@@ -13,8 +13,8 @@ use serde_json::Value;
 
 use super::MAX_ANSWER_BYTES;
 use crate::engine::embedded::Failure;
-use crate::json;
 use crate::store::shared_config;
+use crate::{errors, json};
 
 /// Lambda.
 pub struct Lambda {
@@ -53,7 +53,7 @@ impl Lambda {
         let answer = invoke.send().await.map_err(|error| {
             // Step Functions calls what Lambda says `Lambda.` and its code, and everything before that by this name.
             let name = error.code().map_or("Lambda.SdkClientException".to_owned(), |code| format!("Lambda.{code}"));
-            Failure::new(name, DisplayErrorContext(error).to_string())
+            Failure::new(name, errors::chain(&error))
         })?;
         if asynchronous {
             return Ok(Value::Null);
