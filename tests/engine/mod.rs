@@ -3,6 +3,7 @@
 mod crashes;
 mod functions;
 mod in_process;
+mod invoking;
 mod retrying;
 mod samples;
 mod sharing;
