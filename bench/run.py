@@ -94,7 +94,8 @@ def prepare(name):
         programs.deployed()
         for binary in ("function", "hello", "floor", "floor-counted", "flowgate-counted"):
             programs.own(binary)
-        programs.sdk_defaults()
+        if name == "cold":
+            programs.sdk_defaults()
     else:
         programs.local()
         programs.own("load")

@@ -104,13 +104,16 @@ impl StandIn {
         let (invocations, queue) = mpsc::unbounded_channel();
         let (sender, steps) = channel();
         let invocations_queue = tokio::sync::Mutex::new(queue);
-        let server = Arc::new(Server { stored, invocations: invocations_queue, steps: sender, calls: Mutex::default() });
+        let server =
+            Arc::new(Server { stored, invocations: invocations_queue, steps: sender, calls: Mutex::default() });
         let listener = std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
         listener.set_nonblocking(true)?;
         let address = listener.local_addr()?;
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let serving = Arc::clone(&server);
-        std::thread::Builder::new().name("stand-in".into()).spawn(move || runtime.block_on(serve(listener, serving)))?;
+        std::thread::Builder::new()
+            .name("stand-in".into())
+            .spawn(move || runtime.block_on(serve(listener, serving)))?;
         Ok(Self { address, invocations, steps, server })
     }
 
@@ -198,7 +201,8 @@ impl Server {
             None => {
                 let target = parts.headers.get("x-amz-target").and_then(|target| target.to_str().ok());
                 let operation = target.and_then(|target| target.rsplit('.').next()).unwrap_or("other");
-                *self.calls.lock().unwrap_or_else(PoisonError::into_inner).entry(operation.to_owned()).or_default() += 1;
+                *self.calls.lock().unwrap_or_else(PoisonError::into_inner).entry(operation.to_owned()).or_default() +=
+                    1;
                 *response.body_mut() = self.stored.answer(operation, &body).to_string().into();
             }
         }

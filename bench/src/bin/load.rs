@@ -66,7 +66,8 @@ impl Template {
         let mut words = lines.next().context("the request is empty")?.split(' ');
         let (Some(method), Some(target)) = (words.next(), words.next()) else { bail!("the first line is short") };
         let pair = |line: &str| line.split_once(": ").map(|(name, value)| (name.to_owned(), value.to_owned()));
-        let headers = lines.map(|line| pair(line).with_context(|| format!("`{line}` is no header"))).collect::<Result<_>>()?;
+        let headers =
+            lines.map(|line| pair(line).with_context(|| format!("`{line}` is no header"))).collect::<Result<_>>()?;
         Ok(Self { method: method.into(), target: target.into(), headers, body: body.into() })
     }
 
@@ -156,9 +157,13 @@ async fn connection(run: Rc<Run>) {
 async fn send(run: &Run, sender: &mut Option<SendRequest<Full<Bytes>>>, number: u64) -> Result<()> {
     let request = run.template.request(&format!("{}{number}", run.load.prefix))?;
     let mut connected = match sender.take() {
-        Some(mut kept) if kept.ready().await.is_ok() => kept,
-        _ => connect(run.load.address).await?,
+        Some(kept) => kept,
+        None => connect(run.load.address).await?,
     };
+    // Closed by the server after its last answer, which some do.
+    if connected.ready().await.is_err() {
+        connected = connect(run.load.address).await?;
+    }
     let response = connected.send_request(request).await?;
     let status = response.status();
     let body = response.into_body().collect().await?.to_bytes();
