@@ -6,12 +6,12 @@ use anyhow::{Context, Result, bail};
 
 use crate::api::Apis;
 use crate::auth::{Authenticator, CredentialSource, Credentials, SecretsManagerCredentials, StaticCredentials};
-use crate::clock::{Clock, FixedClock, SystemClock};
+use crate::clock::{Clock, FixedClock, SystemClock, Timestamp};
 use crate::config::{self, Config, CredentialsFrom, Gateway, Store};
 use crate::engine::{NoEngine, PublishError, Publisher};
-use crate::execution::{Dispatch, Engine, Executions, RandomIds};
+use crate::execution::{Dispatch, Engine, ExecutionStore, Executions, RandomIds};
 use crate::store::{self, DynamoStore, Endpoint, Patience};
-use crate::workflow::{Published, Workflows, files};
+use crate::workflow::{Published, WorkflowStore, Workflows, files};
 
 /// Everything behind the gateways.
 pub struct App {
@@ -32,8 +32,9 @@ impl App {
             None => Arc::new(SystemClock),
         };
         let (source, credentials) = credentials(config, clock.clone()).await?;
-        let store = Arc::new(open_table(config).await?);
-        let workflows = Arc::new(Workflows::new(store.clone(), clock.clone(), config.workflow_cache_seconds));
+        let stores = Stores::open(config, clock.now()).await?;
+        let workflows =
+            Arc::new(Workflows::new(stores.workflows.clone(), clock.clone(), config.workflow_cache_seconds));
         let engine = engine(config);
         if config.local
             && let Some(credentials) = &credentials
@@ -46,8 +47,14 @@ impl App {
             Gateway::Lambda if !config.local => Dispatch::ByStream,
             Gateway::Lambda | Gateway::Http(_) => Dispatch::InProcess,
         };
-        let executions =
-            Executions::new(store, engine, clock.clone(), Arc::new(RandomIds), dispatch, config.retention_days);
+        let executions = Executions::new(
+            stores.executions,
+            engine,
+            clock.clone(),
+            Arc::new(RandomIds),
+            dispatch,
+            config.retention_days,
+        );
         let authenticator = Authenticator::new(source, clock.clone(), config.signature_window_seconds);
         let apis = Apis::new(authenticator, executions, workflows, clock, &config.region);
         Ok(Self { apis, credentials })
@@ -108,27 +115,43 @@ pub fn local_credentials(from: &CredentialsFrom) -> Result<Credentials> {
     }
 }
 
-/// Opens the table where the configuration says it is, and creates it if it is a local one that does not exist yet.
-///
-/// # Errors
-/// The embedded store could not start, or the table could not be created.
-pub async fn open_table(config: &Config) -> Result<DynamoStore> {
-    let endpoint = match &config.store {
-        #[cfg(feature = "embedded")]
-        Store::Embedded => Endpoint::Local(store::embedded::Embedded::open(&config.data_dir)?.url()),
-        #[cfg(not(feature = "embedded"))]
-        Store::Embedded => bail!("this build was made without the embedded store"),
-        Store::StandIn(url) => Endpoint::Local(url.clone()),
-        Store::DynamoDb => Endpoint::Default,
-    };
-    let patience = if config.local { Patience::LOCAL } else { Patience::DEPLOYED };
-    let client = store::client(&endpoint, patience).await;
-    let store = DynamoStore::new(client, config.table.clone(), config.list_shards);
-    // A table of AWS's own is template.yaml's to create.
-    if config.local && (config.store != Store::DynamoDb || config.has_endpoint) {
-        store.create_table().await.context("the table could not be created")?;
+/// The storage, as each room that uses it knows it.
+pub struct Stores {
+    /// Keeps executions.
+    pub executions: Arc<dyn ExecutionStore>,
+    /// Keeps workflows.
+    pub workflows: Arc<dyn WorkflowStore>,
+}
+
+impl Stores {
+    /// Opens the storage that the configuration names. A table is created if it is a local one that does not exist yet.
+    ///
+    /// # Errors
+    /// The embedded store could not be opened, or the table could not be created.
+    #[cfg_attr(not(feature = "embedded"), expect(unused_variables, reason = "a table expires its items by itself"))]
+    pub async fn open(config: &Config, now: Timestamp) -> Result<Self> {
+        let endpoint = match &config.store {
+            #[cfg(feature = "embedded")]
+            Store::Embedded => return Ok(Self::over(store::EmbeddedStore::open(&config.data_dir, now)?)),
+            #[cfg(not(feature = "embedded"))]
+            Store::Embedded => bail!("this build was made without the embedded store"),
+            Store::StandIn(url) => Endpoint::Local(url.clone()),
+            Store::DynamoDb => Endpoint::Default,
+        };
+        let patience = if config.local { Patience::LOCAL } else { Patience::DEPLOYED };
+        let client = store::client(&endpoint, patience).await;
+        let table = DynamoStore::new(client, config.table.clone(), config.list_shards);
+        // A table of AWS's own is template.yaml's to create.
+        if config.local && (config.store != Store::DynamoDb || config.has_endpoint) {
+            table.create_table().await.context("the table could not be created")?;
+        }
+        Ok(Self::over(table))
     }
-    Ok(store)
+
+    fn over(store: impl ExecutionStore + WorkflowStore + 'static) -> Self {
+        let store = Arc::new(store);
+        Self { executions: store.clone(), workflows: store }
+    }
 }
 
 /// Loads every definition file for every project that has credentials. A broken file is reported and left out.

@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use flowgate::clock::FixedClock;
 use flowgate::execution::{ExecutionStore, Summary};
-use flowgate::store::embedded::Embedded;
 use flowgate::store::{DynamoStore, Patience};
 
 use crate::support::{
-    Answer, Api, Call, Fault, PROJECT, Proxy, TestApp, TestClock, fixed_time, publish_samples, table, workflow_id,
+    Answer, Api, Call, Emulator, Fault, PROJECT, Proxy, TestApp, TestClock, fixed_time, publish_samples, table,
+    workflow_id,
 };
 
 /// What an API answers to each failure.
@@ -55,9 +55,9 @@ struct Setup {
 
 impl Setup {
     async fn new(patience: Patience) -> Self {
-        let embedded = Embedded::in_memory().expect("the embedded store");
-        let proxy = Proxy::before(&embedded.url()).await;
-        let straight = table(&embedded.url(), "flowgate", Patience::LOCAL).await;
+        let emulator = Emulator::start();
+        let proxy = Proxy::before(&emulator.url()).await;
+        let straight = table(&emulator.url(), "flowgate", Patience::LOCAL).await;
         straight.create_table().await.expect("a table");
         publish_samples(straight.clone()).await;
         let through = table(proxy.url(), "flowgate", patience).await;
@@ -151,8 +151,8 @@ async fn a_start_whose_every_answer_was_lost_can_be_repeated() {
 
 #[tokio::test]
 async fn a_missing_table_is_our_fault_and_not_the_callers() {
-    let embedded = Embedded::in_memory().expect("the embedded store");
-    let app = process(&table(&embedded.url(), "missing", Patience::LOCAL).await);
+    let emulator = Emulator::start();
+    let app = process(&table(&emulator.url(), "missing", Patience::LOCAL).await);
     for dialect in &DIALECTS {
         let answer = app.send(&dialect.start("run")).await;
         answer.expect_error(dialect.api, dialect.internal);

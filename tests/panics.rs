@@ -10,7 +10,7 @@ use flowgate::store::DynamoStore;
 use flowgate::workflow::{MachineId, StoreError, Version, Workflow, WorkflowName, WorkflowStore};
 use uuid::Uuid;
 
-use crate::support::{Api, Call, TestApp, embedded_store, fixed_time, publish_samples};
+use crate::support::{Api, Call, TestApp, empty_table, fixed_time, publish_samples};
 
 /// A store that panics when it is told to, once: where a workflow is looked up, or an execution written.
 struct Fragile {
@@ -79,7 +79,7 @@ impl WorkflowStore for Fragile {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_panic_is_an_answer_in_the_dialect_and_the_next_call_is_served() {
-    let store = embedded_store().await;
+    let store = empty_table().await;
     publish_samples(store.clone()).await;
     for (api, code) in [(Api::Obs, "InternalError"), (Api::V1, "FGS.0007"), (Api::V2, "FGS.3002")] {
         let fragile = Arc::new(Fragile { store: store.clone(), panics: AtomicBool::new(false) });

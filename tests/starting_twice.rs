@@ -6,16 +6,16 @@ use flowgate::clock::Clock;
 use flowgate::execution::{
     Change, Changed, Ending, Execution, ExecutionKey, ExecutionName, ExecutionStore, Origin, Status, Summary,
 };
-use flowgate::store::embedded::Embedded;
-use flowgate::store::{DynamoStore, Patience};
+use flowgate::store::DynamoStore;
+use flowgate::store::EmbeddedStore;
 use flowgate::workflow::{Definition, Workflow, WorkflowStore};
 use futures_util::future::join_all;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
 use crate::support::{
-    Answer, Api, Call, Front, PROJECT, RETENTION_DAYS, TestApp, TestClock, embedded_store, fixed_time, publish_samples,
-    table, workflow_id,
+    Answer, Api, Call, Front, PROJECT, RETENTION_DAYS, TestApp, TestClock, empty_table, fixed_time, publish_samples,
+    workflow_id,
 };
 
 const RUN_ID: &str = "X-WorkflowRun-ID";
@@ -31,7 +31,7 @@ struct Setup {
 
 impl Setup {
     async fn new() -> Self {
-        let store = embedded_store().await;
+        let store = empty_table().await;
         publish_samples(store.clone()).await;
         let clock = Arc::new(TestClock::starting_at(fixed_time()));
         let app = Arc::new(TestApp::process(store.clone(), store.clone(), clock.clone()));
@@ -44,7 +44,7 @@ impl Setup {
     }
 
     async fn executions(&self) -> Vec<Summary> {
-        executions(&self.store, &*self.clock).await
+        executions(&*self.store, &*self.clock).await
     }
 
     async fn read(&self, name: &str) -> Execution {
@@ -52,7 +52,7 @@ impl Setup {
     }
 }
 
-async fn executions(store: &DynamoStore, clock: &dyn Clock) -> Vec<Summary> {
+async fn executions(store: &dyn ExecutionStore, clock: &dyn Clock) -> Vec<Summary> {
     store.list(PROJECT, workflow_id(), None, 1000, clock.now()).await.expect("a page").entries
 }
 
@@ -106,9 +106,7 @@ async fn two_processes_over_one_file_make_one_execution_of_a_key() {
     let folder = tempfile::tempdir().expect("a folder");
     let mut processes = Vec::new();
     for n in 0..2 {
-        let embedded = Embedded::open(folder.path()).expect("the embedded store");
-        let store = table(&embedded.url(), "flowgate", Patience::LOCAL).await;
-        store.create_table().await.expect("a table");
+        let store = Arc::new(EmbeddedStore::open(folder.path(), fixed_time()).expect("the embedded store"));
         publish_samples(store.clone()).await;
         let clock = Arc::new(TestClock::starting_at(fixed_time().plus_seconds(60 * n)));
         let app = Arc::new(TestApp::process(store.clone(), store.clone(), clock));
@@ -118,7 +116,7 @@ async fn two_processes_over_one_file_make_one_execution_of_a_key() {
     for (count, (kind, call)) in keyed_starts("run").into_iter().enumerate() {
         all_get_one_answer((0..32).map(|n| processes[n % 2].0.clone()), kind, &call).await;
         let clock = TestClock::starting_at(fixed_time().plus_seconds(120));
-        assert_eq!(executions(store, &clock).await.len(), count + 1, "{kind}");
+        assert_eq!(executions(&**store, &clock).await.len(), count + 1, "{kind}");
     }
 }
 

@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use anyhow::{Result, bail};
 
-use crate::app;
-use crate::clock::SystemClock;
+use crate::app::{self, Stores};
+use crate::clock::{Clock, SystemClock};
 use crate::config::{Config, Store};
 use crate::engine::{PublishError, Publisher};
 use crate::workflow::{Published, Workflows, files};
@@ -21,13 +21,15 @@ pub(super) async fn run(config: &Config, project_id: &str, paths: &[PathBuf]) ->
     }
     let place = match &config.store {
         Store::Embedded => format!("the embedded store in {}", config.data_dir.display()),
-        Store::StandIn(url) => url.clone(),
-        Store::DynamoDb if config.has_endpoint => "the endpoint that AWS_ENDPOINT_URL_DYNAMODB names".to_owned(),
-        Store::DynamoDb => "DynamoDB".to_owned(),
+        Store::StandIn(url) => format!("table {} in {url}", config.table),
+        Store::DynamoDb if config.has_endpoint => {
+            format!("table {} in the endpoint that AWS_ENDPOINT_URL_DYNAMODB names", config.table)
+        }
+        Store::DynamoDb => format!("table {} in DynamoDB", config.table),
     };
-    println!("loading into table {} in {place}", config.table);
-    let store = Arc::new(app::open_table(config).await?);
-    let workflows = Arc::new(Workflows::new(store, Arc::new(SystemClock), 0));
+    println!("loading into {place}");
+    let stores = Stores::open(config, SystemClock.now()).await?;
+    let workflows = Arc::new(Workflows::new(stores.workflows, Arc::new(SystemClock), 0));
     let publisher = Publisher::new(workflows, app::engine(config), config.functions.clone());
     let mut failed = 0;
     for path in paths {

@@ -6,7 +6,6 @@ use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::types::ReturnValue::AllNew;
 use aws_sdk_dynamodb::types::ReturnValuesOnConditionCheckFailure::AllOld;
 use futures_util::future::try_join_all;
-use serde_json::json;
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
@@ -14,21 +13,15 @@ use super::error::classify;
 use super::item::{Item, Reader, Writer, corrupt, number, text};
 use super::table::{BY_DUE, BY_WORKFLOW};
 use super::update::Update;
-use super::{DynamoStore, EXECUTION_SK};
+use super::words::{origin_from, origin_text, status_from, status_text};
+use super::{DynamoStore, EXECUTION_SK, ending};
 use crate::clock::Timestamp;
 use crate::execution::{
     Change, Changed, Created, Cursor, Ending, Execution, ExecutionKey, ExecutionName, ExecutionStore, Failure,
-    Fingerprint, Origin, Page, RecordId, Status, Summary,
+    Fingerprint, Page, RecordId, Status, Summary,
 };
 use crate::json::JsonText;
 use crate::workflow::{MachineId, StoreError};
-
-/// The largest item that DynamoDB takes, in bytes.
-const MAX_ITEM_BYTES: usize = 400 * 1024;
-
-/// What an execution's item needs beside its input, headers, output and the cause of its failure, in bytes: names of
-/// attributes, and values of at most some hundred characters each.
-const OTHER_BYTES: usize = 16 * 1024;
 
 #[async_trait]
 impl ExecutionStore for DynamoStore {
@@ -272,15 +265,15 @@ impl DynamoStore {
 
     /// Sets how an execution ended. What would make the item too large is cut.
     pub(super) fn set_ending(&self, update: &mut Update, execution: &Execution, ending: &Ending) {
-        let room = room_for_ending(execution);
+        let ending = ending::cut(execution, ending);
         update.set("status", text(status_text(ending.status)));
         update.set("ended_at", number(ending.at.millis()));
         if let Some(output) = &ending.output {
-            update.set("output", text(output_within(room, output)));
+            update.set("output", text(output.as_str()));
         }
-        if let Some(failure) = &ending.failure {
-            update.set("error", text(beginning_of(&failure.error, OTHER_BYTES / 4)));
-            update.set("cause", text(beginning_of(&failure.cause, room)));
+        if let Some(failure) = ending.failure {
+            update.set("error", text(failure.error));
+            update.set("cause", text(failure.cause));
         }
     }
 }
@@ -408,32 +401,6 @@ fn ending_from(read: &Reader<'_>, status: Status) -> Result<Ending, StoreError> 
 /// The attributes that only an execution that has ended has.
 const ENDING_ATTRIBUTES: [&str; 4] = ["ended_at", "output", "error", "cause"];
 
-/// How many bytes of output or cause an execution's item has room for.
-fn room_for_ending(execution: &Execution) -> usize {
-    let headers = execution.headers.as_ref().map_or(0, |headers| headers.as_str().len());
-    MAX_ITEM_BYTES.saturating_sub(OTHER_BYTES + execution.input.as_str().len() + headers)
-}
-
-/// An output as it is stored: whole, or where that is too long an object that says so and shows how it began.
-fn output_within(room: usize, output: &JsonText) -> String {
-    let whole = output.as_str();
-    if whole.len() <= room {
-        return whole.to_owned();
-    }
-    // Within a JSON string at most every byte becomes two.
-    let beginning = beginning_of(whole, room.saturating_sub(200) / 2);
-    json!({"flowgate_output_cut": {"bytes": whole.len(), "beginning": beginning}}).to_string()
-}
-
-/// The first characters of a text, at most that many bytes.
-fn beginning_of(text: &str, bytes: usize) -> &str {
-    let mut end = bytes.min(text.len());
-    while !text.is_char_boundary(end) {
-        end -= 1;
-    }
-    &text[..end]
-}
-
 fn summary_from_item(item: &Item) -> Result<Summary, StoreError> {
     let read = Reader::new(item)?;
     Ok(Summary {
@@ -458,40 +425,10 @@ fn key_from(read: &Reader<'_>) -> Result<ExecutionKey, StoreError> {
     })
 }
 
-pub(super) fn status_text(status: Status) -> &'static str {
-    match status {
-        Status::Scheduled => "scheduled",
-        Status::Running => "running",
-        Status::Stopping => "stopping",
-        Status::Retrying => "retrying",
-        Status::Succeeded => "succeeded",
-        Status::Failed => "failed",
-        Status::TimedOut => "timed_out",
-        Status::Cancelled => "cancelled",
-    }
-}
-
-fn status_from(text: &str) -> Option<Status> {
-    Status::ALL.into_iter().find(|status| status_text(*status) == text)
-}
-
-fn origin_text(origin: Origin) -> &'static str {
-    match origin {
-        Origin::Obs => "obs",
-        Origin::FunctionGraphV1 => "functiongraph_v1",
-        Origin::FunctionGraphV2 => "functiongraph_v2",
-    }
-}
-
-fn origin_from(text: &str) -> Option<Origin> {
-    [Origin::Obs, Origin::FunctionGraphV1, Origin::FunctionGraphV2]
-        .into_iter()
-        .find(|origin| origin_text(*origin) == text)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::execution::Origin;
 
     fn execution(name: &str) -> Execution {
         let input = JsonText::parse("{\"n\": 1.50}").expect("valid JSON");

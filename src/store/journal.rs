@@ -7,9 +7,10 @@ use aws_sdk_dynamodb::types::ReturnValue::AllNew;
 use aws_sdk_dynamodb::types::{Put, TransactWriteItem};
 
 use super::error::classify;
-use super::executions::{from_item, partition_key, status_text};
+use super::executions::{from_item, partition_key};
 use super::item::{Item, Reader, Writer, corrupt, number, text};
 use super::update::Update;
+use super::words::status_text;
 use super::{DynamoStore, EXECUTION_SK};
 use crate::clock::Timestamp;
 use crate::execution::{Appended, Claim, Execution, Journal, JournalEntry, RecordId, Status, Then};

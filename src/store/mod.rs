@@ -16,16 +16,21 @@
 
 mod client;
 #[cfg(feature = "embedded")]
-pub mod embedded;
+mod embedded;
+mod ending;
 mod error;
 mod executions;
 mod item;
 mod journal;
 mod table;
 mod update;
+mod words;
 mod workflows;
 
 use aws_sdk_dynamodb::Client;
+
+#[cfg(feature = "embedded")]
+pub use embedded::{EmbeddedStore, OpenError};
 
 pub use client::{Endpoint, Patience, client, shared_config};
 

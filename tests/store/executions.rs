@@ -1,22 +1,21 @@
 //! Creating, reading and changing executions.
 
-use std::sync::Arc;
-
 use flowgate::clock::Timestamp;
 use flowgate::execution::{
     Change, Changed, Created, Ending, Execution, ExecutionStore, Failure, Fingerprint, MAX_INPUT_BYTES, Origin, Status,
 };
+use flowgate::store::{DynamoStore, EmbeddedStore, Patience};
 use flowgate::workflow::MachineId;
 use futures_util::future::join_all;
 use uuid::Uuid;
 
-use super::{change_to, execution, in_status, json, key, name, now, on_each_server};
+use super::{change_to, client, execution, in_status, json, key, name, now, on_each_server, on_each_store, table_name};
 use crate::support::PROJECT;
 
 #[tokio::test]
 async fn a_key_is_taken_once_and_the_next_gets_the_record_that_has_it() {
-    on_each_server(async |server| {
-        let store = server.table(1).await;
+    on_each_store(async |place| {
+        let store = place.store(1).await;
         let first = Execution { input: json("{\"n\":1}"), ..execution("run") };
         let second = Execution { input: json("{\"n\":2}"), ..execution("run") };
 
@@ -30,8 +29,8 @@ async fn a_key_is_taken_once_and_the_next_gets_the_record_that_has_it() {
 
 #[tokio::test]
 async fn keys_that_differ_in_one_part_do_not_meet() {
-    on_each_server(async |server| {
-        let store = server.table(1).await;
+    on_each_store(async |place| {
+        let store = place.store(1).await;
         let mut others = [execution("run"), execution("run"), execution("run"), execution("Run")];
         others[1].key.project_id = "another".into();
         others[2].key.workflow_id = Uuid::from_u128(8);
@@ -81,8 +80,8 @@ async fn every_field_of_a_record_comes_back_as_it_was_written() {
         expires_at: Timestamp::from_seconds(Timestamp::MAX.seconds()),
     };
     let smallest = Execution { origin: Origin::FunctionGraphV1, input: json("0"), ..execution("a") };
-    on_each_server(async |server| {
-        let store = server.table(1).await;
+    on_each_store(async |place| {
+        let store = place.store(1).await;
         for record in [&full, &smallest] {
             store.create(record, now()).await.expect("an answer");
             assert_eq!(store.get(&record.key.record_id(), now()).await.expect("an answer").as_ref(), Some(record));
@@ -96,8 +95,8 @@ async fn every_field_of_a_record_comes_back_as_it_was_written() {
 
 #[tokio::test]
 async fn what_was_never_started_is_not_found() {
-    on_each_server(async |server| {
-        let store = server.table(1).await;
+    on_each_store(async |place| {
+        let store = place.store(1).await;
         assert_eq!(store.get(&key("run").record_id(), now()).await.expect("an answer"), None);
         for change in Status::ALL.into_iter().filter_map(|next| change_to(next, now())) {
             let changed = store.change(&execution("run"), &change, now(), now()).await.expect("an answer");
@@ -114,8 +113,8 @@ async fn what_was_never_started_is_not_found() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn of_64_concurrent_creates_of_one_key_exactly_one_is_new() {
-    on_each_server(async |server| {
-        let store = Arc::new(server.table(1).await);
+    on_each_store(async |place| {
+        let store = place.store(1).await;
         let attempts: Vec<Execution> =
             (0..64).map(|n| Execution { request_id: format!("request-{n}"), ..execution("run") }).collect();
         let creates = attempts.iter().cloned().map(|attempt| {
@@ -140,8 +139,8 @@ async fn of_64_concurrent_creates_of_one_key_exactly_one_is_new() {
 async fn an_execution_changes_exactly_as_its_status_allows() {
     let later = now().plus_seconds(60);
     let kept_until = now().plus_seconds(1_000_000);
-    on_each_server(async |server| {
-        let store = server.table(1).await;
+    on_each_store(async |place| {
+        let store = place.store(1).await;
         for from in Status::ALL {
             for (next, change) in Status::ALL.into_iter().filter_map(|next| Some((next, change_to(next, later)?))) {
                 let before = Execution { tries: 3, ..in_status(&format!("{from:?}-{next:?}"), from) };
@@ -179,8 +178,8 @@ async fn an_execution_changes_exactly_as_its_status_allows() {
 
 #[tokio::test]
 async fn a_change_meant_for_an_earlier_attempt_is_refused() {
-    on_each_server(async |server| {
-        let store = server.table(1).await;
+    on_each_store(async |place| {
+        let store = place.store(1).await;
         let failed = in_status("run", Status::Failed);
         let kept_until = failed.expires_at;
         store.create(&failed, now()).await.expect("an answer");
@@ -203,8 +202,8 @@ async fn a_change_meant_for_an_earlier_attempt_is_refused() {
 #[tokio::test]
 async fn an_ending_is_kept_and_what_is_too_large_for_the_item_is_cut() {
     let texts = [("\"o\"".to_owned(), true), (format!("\"{}\"", "é\\\"".repeat(60_000)), false)];
-    on_each_server(async |server| {
-        let store = server.table(1).await;
+    on_each_store(async |place| {
+        let store = place.store(1).await;
         let input = json(&format!("\"{}\"", "x".repeat(MAX_INPUT_BYTES - 2)));
         for (text, fits) in &texts {
             let name = if *fits { "fits" } else { "cut" };
@@ -240,9 +239,9 @@ async fn an_ending_is_kept_and_what_is_too_large_for_the_item_is_cut() {
 
 #[tokio::test]
 async fn what_is_due_is_found_the_longest_due_first() {
-    on_each_server(async |server| {
+    on_each_store(async |place| {
         for shards in [1, 3] {
-            let store = server.table(shards).await;
+            let store = place.store(shards).await;
             let ids = |records: &[&Execution]| records.iter().map(|record| record.key.record_id()).collect::<Vec<_>>();
             let due_in = |text: &str, seconds: i64| Execution {
                 due_at: Some(now().plus_seconds(seconds)),
@@ -281,8 +280,8 @@ async fn what_is_due_is_found_the_longest_due_first() {
 #[tokio::test(flavor = "multi_thread")]
 async fn of_racing_endings_exactly_one_is_done_and_the_others_learn_which() {
     let ends = [Status::Succeeded, Status::Failed, Status::TimedOut, Status::Cancelled];
-    on_each_server(async |server| {
-        let store = Arc::new(server.table(1).await);
+    on_each_store(async |place| {
+        let store = place.store(1).await;
         let running = in_status("run", Status::Running);
         store.create(&running, now()).await.expect("an answer");
         let changes = (0..32).map(|n| {
@@ -306,8 +305,8 @@ async fn of_racing_endings_exactly_one_is_done_and_the_others_learn_which() {
 
 #[tokio::test]
 async fn an_expired_execution_does_not_exist_though_nobody_deleted_it() {
-    on_each_server(async |server| {
-        let store = server.table(1).await;
+    on_each_store(async |place| {
+        let store = place.store(1).await;
         let old = Execution { input: json("{\"n\":1}"), ..execution("run") };
         let kept_until = old.expires_at;
         let last_instant = Timestamp::from_millis(kept_until.millis() - 1);
@@ -331,8 +330,8 @@ async fn an_expired_execution_does_not_exist_though_nobody_deleted_it() {
 
 #[tokio::test]
 async fn a_change_at_the_last_instant_prolongs_the_life_of_a_record() {
-    on_each_server(async |server| {
-        let store = server.table(1).await;
+    on_each_store(async |place| {
+        let store = place.store(1).await;
         let scheduled = execution("run");
         store.create(&scheduled, now()).await.expect("an answer");
         let last_instant = Timestamp::from_millis(scheduled.expires_at.millis() - 1);
@@ -350,7 +349,8 @@ async fn a_change_at_the_last_instant_prolongs_the_life_of_a_record() {
 #[tokio::test]
 async fn a_table_can_be_made_twice_and_keeps_what_it_holds() {
     on_each_server(async |server| {
-        let store = server.table(1).await;
+        let store = DynamoStore::new(client(&server.url, Patience::LOCAL).await, table_name(), 1);
+        store.create_table().await.expect("a table");
         let first = execution("run");
         store.create(&first, now()).await.expect("an answer");
         store.create_table().await.expect("a table that exists");
@@ -360,4 +360,38 @@ async fn a_table_can_be_made_twice_and_keeps_what_it_holds() {
         assert_eq!(page.entries[0].key.name, name("run"));
     })
     .await;
+}
+
+#[tokio::test]
+async fn a_file_can_be_opened_again_and_keeps_what_has_not_expired() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let kept = execution("kept");
+    let expired = Execution { expires_at: now().plus_seconds(60), ..execution("expired") };
+    let open = |now| EmbeddedStore::open(folder.path(), now).expect("an embedded store");
+    let store = open(now());
+    for execution in [&expired, &kept] {
+        store.create(execution, now()).await.expect("an answer");
+    }
+    drop(store);
+    let store = open(now().plus_seconds(60));
+    // At this instant both are alive: what is missing was deleted.
+    assert_eq!(store.get(&kept.key.record_id(), now()).await.expect("an answer"), Some(kept));
+    assert_eq!(store.get(&expired.key.record_id(), now()).await.expect("an answer"), None);
+}
+
+#[test]
+fn a_file_that_is_no_database_is_refused_by_its_name() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("flowgate.db");
+    for (number, content) in ["hello, this is no database at all ".repeat(100), String::new()].into_iter().enumerate() {
+        std::fs::write(&file, content).expect("a file");
+        let opened = EmbeddedStore::open(folder.path(), now());
+        match number {
+            0 => {
+                let refused = opened.expect_err("refused").to_string();
+                assert!(refused.contains("flowgate.db") && refused.contains("FLOWGATE_DATA_DIR"), "{refused}");
+            }
+            _ => drop(opened.expect("an empty file is a new database")),
+        }
+    }
 }

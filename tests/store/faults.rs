@@ -2,12 +2,14 @@
 
 use std::time::Duration;
 
-use flowgate::execution::{Change, Changed, Created, Execution, ExecutionStore, Journal, Status};
+use std::sync::Arc;
+
+use flowgate::execution::{Change, Changed, Created, Execution, ExecutionStore, Status};
 use flowgate::store::{DynamoStore, Patience};
-use flowgate::workflow::{StoreError, Workflow, WorkflowStore};
+use flowgate::workflow::{StoreError, Workflow};
 use tokio::net::TcpSocket;
 
-use super::{MACHINE, execution, json, key, now, on_each_server, workflow};
+use super::{MACHINE, Store, execution, json, key, now, on_each_server, workflow};
 use crate::support::{Fault, PROJECT};
 
 /// Gives up almost at once: for storage that never answers.
@@ -21,7 +23,7 @@ fn sample() -> Workflow {
 }
 
 /// How each method of the ports fails; panics if one does not.
-async fn failures(store: &DynamoStore) -> Vec<(&'static str, StoreError)> {
+async fn failures(store: &Arc<dyn Store>) -> Vec<(&'static str, StoreError)> {
     let workflow = sample();
     vec![
         ("create", store.create(&execution("run"), now()).await.expect_err("create")),

@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
-use flowgate::execution::{Appended, Change, Ending, Execution, ExecutionStore, Journal, JournalEntry, Status, Then};
-use flowgate::store::{DynamoStore, Patience};
+use flowgate::execution::{Appended, Change, Ending, Execution, JournalEntry, Status, Then};
+use flowgate::store::Patience;
 use futures_util::future::join_all;
 
-use super::{execution, in_status, json, now, on_each_server};
+use super::{Store, execution, in_status, json, now, on_each_server, on_each_store};
 use crate::support::Fault;
 
 fn entry(text: &str) -> JournalEntry {
@@ -25,15 +25,15 @@ fn end(status: Status) -> Then {
     Then::End(Ending { status, at: now(), output: Some(json("{\"done\":true}")), failure: None })
 }
 
-async fn read(store: &DynamoStore) -> Execution {
+async fn read(store: &Arc<dyn Store>) -> Execution {
     store.get(&execution("run").key.record_id(), now()).await.expect("an answer").expect("the record")
 }
 
 #[tokio::test]
 async fn only_what_is_due_and_unfinished_can_be_claimed_and_not_twice_before_the_lease_ends() {
-    on_each_server(async |server| {
+    on_each_store(async |place| {
         for status in Status::ALL {
-            let store = server.table(1).await;
+            let store = place.store(1).await;
             let record = due(status);
             let id = record.key.record_id();
             store.create(&record, now()).await.expect("an answer");
@@ -52,7 +52,7 @@ async fn only_what_is_due_and_unfinished_can_be_claimed_and_not_twice_before_the
             let again = store.claim(&id, until, until.plus_seconds(10)).await.expect("an answer").expect("a claim");
             assert_eq!((again.fence, again.length), (2, 0), "{status:?}");
         }
-        let store = server.table(1).await;
+        let store = place.store(1).await;
         let sleeping = Execution { due_at: Some(now().plus_seconds(1)), ..execution("run") };
         let id = sleeping.key.record_id();
         assert_eq!(store.claim(&id, now(), now()).await.expect("an answer"), None, "no such record");
@@ -64,8 +64,8 @@ async fn only_what_is_due_and_unfinished_can_be_claimed_and_not_twice_before_the
 
 #[tokio::test(flavor = "multi_thread")]
 async fn of_racing_claims_exactly_one_is_granted() {
-    on_each_server(async |server| {
-        let store = Arc::new(server.table(1).await);
+    on_each_store(async |place| {
+        let store = place.store(1).await;
         let record = due(Status::Scheduled);
         store.create(&record, now()).await.expect("an answer");
         let claims = (0..32).map(|_| {
@@ -80,8 +80,8 @@ async fn of_racing_claims_exactly_one_is_granted() {
 
 #[tokio::test]
 async fn entries_are_read_back_in_order_whatever_their_size() {
-    on_each_server(async |server| {
-        let store = server.table(1).await;
+    on_each_store(async |place| {
+        let store = place.store(1).await;
         let record = due(Status::Scheduled);
         let (id, kept_until) = (record.key.record_id(), record.expires_at);
         store.create(&record, now()).await.expect("an answer");
@@ -107,9 +107,9 @@ async fn entries_are_read_back_in_order_whatever_their_size() {
 
 #[tokio::test]
 async fn a_claim_is_void_once_somebody_else_has_the_execution_or_it_is_to_be_stopped_or_has_ended() {
-    on_each_server(async |server| {
+    on_each_store(async |place| {
         for case in ["claimed", "stopped", "ended"] {
-            let store = server.table(1).await;
+            let store = place.store(1).await;
             let record = due(Status::Scheduled);
             let (id, kept_until) = (record.key.record_id(), record.expires_at);
             store.create(&record, now()).await.expect("an answer");
@@ -149,8 +149,8 @@ async fn a_claim_is_void_once_somebody_else_has_the_execution_or_it_is_to_be_sto
 
 #[tokio::test]
 async fn the_last_entries_and_the_end_are_one_step() {
-    on_each_server(async |server| {
-        let store = server.table(1).await;
+    on_each_store(async |place| {
+        let store = place.store(1).await;
         let record = due(Status::Scheduled);
         let (id, kept_until) = (record.key.record_id(), record.expires_at);
         store.create(&record, now()).await.expect("an answer");
@@ -168,8 +168,8 @@ async fn the_last_entries_and_the_end_are_one_step() {
 
 #[tokio::test]
 async fn an_execution_that_sleeps_is_nobodys_until_it_is_due() {
-    on_each_server(async |server| {
-        let store = server.table(1).await;
+    on_each_store(async |place| {
+        let store = place.store(1).await;
         let record = due(Status::Scheduled);
         let (id, kept_until) = (record.key.record_id(), record.expires_at);
         store.create(&record, now()).await.expect("an answer");

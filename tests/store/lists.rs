@@ -1,11 +1,12 @@
 //! Listing executions.
 
+use std::sync::Arc;
+
 use flowgate::clock::Timestamp;
-use flowgate::execution::{Cursor, Execution, ExecutionStore, Status, Summary};
-use flowgate::store::DynamoStore;
+use flowgate::execution::{Cursor, Execution, Status, Summary};
 use uuid::Uuid;
 
-use super::{change_to, execution, now, on_each_server};
+use super::{Store, change_to, execution, now, on_each_server, on_each_store};
 use crate::support::PROJECT;
 
 const WORKFLOW: Uuid = Uuid::from_u128(7);
@@ -15,14 +16,14 @@ fn started(text: &str, after_millis: i64) -> Execution {
     Execution { started_at: Timestamp::from_millis(now().millis() + after_millis), ..execution(text) }
 }
 
-async fn create_all(store: &DynamoStore, executions: impl IntoIterator<Item = Execution>) {
+async fn create_all(store: &Arc<dyn Store>, executions: impl IntoIterator<Item = Execution>) {
     for execution in executions {
         store.create(&execution, now()).await.expect("an answer");
     }
 }
 
 /// The names on each page, from the one after `cursor` to the last.
-async fn pages_after(store: &DynamoStore, mut cursor: Option<Cursor>, limit: usize) -> Vec<Vec<String>> {
+async fn pages_after(store: &Arc<dyn Store>, mut cursor: Option<Cursor>, limit: usize) -> Vec<Vec<String>> {
     let mut pages = Vec::new();
     loop {
         let page = store.list(PROJECT, WORKFLOW, cursor.as_ref(), limit, now()).await.expect("a page");
@@ -35,15 +36,15 @@ async fn pages_after(store: &DynamoStore, mut cursor: Option<Cursor>, limit: usi
     }
 }
 
-async fn pages(store: &DynamoStore, limit: usize) -> Vec<Vec<String>> {
+async fn pages(store: &Arc<dyn Store>, limit: usize) -> Vec<Vec<String>> {
     pages_after(store, None, limit).await
 }
 
 #[tokio::test]
 async fn executions_are_listed_newest_first_in_full_pages() {
-    on_each_server(async |server| {
+    on_each_store(async |place| {
         for shards in [1, 2, 5] {
-            let store = server.table(shards).await;
+            let store = place.store(shards).await;
             assert_eq!(pages(&store, 3).await, [[""; 0]], "nothing was started, {shards} shards");
             // Neither the order of the names nor that of the writes is that of the starts.
             create_all(
@@ -63,9 +64,9 @@ async fn executions_are_listed_newest_first_in_full_pages() {
 
 #[tokio::test]
 async fn of_equal_start_times_none_is_lost_between_pages() {
-    on_each_server(async |server| {
+    on_each_store(async |place| {
         for shards in [1, 4] {
-            let store = server.table(shards).await;
+            let store = place.store(shards).await;
             // Bytes decide, not characters: "ä" comes after "z", and 😀 (four bytes) after 值 (three).
             let names = ["a", "a1", "aa", "b", "Z", "z", "ä", "值", "😀"];
             create_all(&store, names.map(|name| started(name, 5))).await;
@@ -82,9 +83,9 @@ async fn of_equal_start_times_none_is_lost_between_pages() {
 
 #[tokio::test]
 async fn a_list_that_is_being_paged_does_not_move_when_new_executions_start() {
-    on_each_server(async |server| {
+    on_each_store(async |place| {
         for shards in [1, 3] {
-            let store = server.table(shards).await;
+            let store = place.store(shards).await;
             create_all(&store, (1..=6).map(|n| started(&format!("old-{n}"), n))).await;
             let first = store.list(PROJECT, WORKFLOW, None, 2, now()).await.expect("a page");
             let cursor = first.next.expect("a second page");
@@ -102,8 +103,8 @@ async fn a_list_that_is_being_paged_does_not_move_when_new_executions_start() {
 
 #[tokio::test]
 async fn workflows_and_projects_are_listed_apart() {
-    on_each_server(async |server| {
-        let store = server.table(2).await;
+    on_each_store(async |place| {
+        let store = place.store(2).await;
         let mut other_workflow = started("other-workflow", 1);
         other_workflow.key.workflow_id = Uuid::from_u128(8);
         let mut other_project = started("other-project", 2);
@@ -124,9 +125,9 @@ async fn workflows_and_projects_are_listed_apart() {
 
 #[tokio::test]
 async fn expired_executions_are_left_out_and_pages_are_full_all_the_same() {
-    on_each_server(async |server| {
+    on_each_store(async |place| {
         for shards in [1, 3] {
-            let store = server.table(shards).await;
+            let store = place.store(shards).await;
             // Two of three are expired, the newest and the oldest among them. One of them is so at this very instant.
             create_all(
                 &store,
@@ -147,8 +148,8 @@ async fn expired_executions_are_left_out_and_pages_are_full_all_the_same() {
 
 #[tokio::test]
 async fn an_entry_shows_the_execution_as_it_stands() {
-    on_each_server(async |server| {
-        let store = server.table(1).await;
+    on_each_store(async |place| {
+        let store = place.store(1).await;
         let execution = Execution { started_by: "somebody".into(), ..execution("run") };
         store.create(&execution, now()).await.expect("an answer");
         let later = now().plus_seconds(60);

@@ -1,5 +1,5 @@
-//! The contract of the store's ports, over every implementation of DynamoDB at hand: the embedded store always, and the
-//! server that `FLOWGATE_TEST_DYNAMODB_ENDPOINT` names.
+//! The contract of the store's ports, over everything that keeps it: the embedded store, and the table in every
+//! implementation of DynamoDB at hand (an emulator always, and the server that `FLOWGATE_TEST_DYNAMODB_ENDPOINT` names).
 
 mod executions;
 mod faults;
@@ -7,15 +7,19 @@ mod journal;
 mod lists;
 mod workflows;
 
+use std::sync::Arc;
+
 use flowgate::clock::Timestamp;
-use flowgate::execution::{Change, Ending, Execution, ExecutionKey, ExecutionName, Fingerprint, Origin, Status};
+use flowgate::execution::{
+    Change, Ending, Execution, ExecutionKey, ExecutionName, ExecutionStore, Fingerprint, Journal, Origin, Status,
+};
 use flowgate::json::JsonText;
-use flowgate::store::embedded::Embedded;
-use flowgate::store::{self, DynamoStore, Endpoint, Patience};
-use flowgate::workflow::{Definition, MachineId, Workflow, WorkflowName};
+use flowgate::store::{self, DynamoStore, EmbeddedStore, Endpoint, Patience};
+use flowgate::workflow::{Definition, MachineId, Workflow, WorkflowName, WorkflowStore};
+use tempfile::TempDir;
 use uuid::Uuid;
 
-use crate::support::{PROJECT, Proxy, fixed_time, read_json, root};
+use crate::support::{Emulator, PROJECT, Proxy, fixed_time, read_json, root};
 
 const ENDPOINT: &str = "FLOWGATE_TEST_DYNAMODB_ENDPOINT";
 
@@ -24,11 +28,42 @@ struct Server {
     url: String,
 }
 
+/// Everything that is stored.
+trait Store: ExecutionStore + WorkflowStore + Journal {}
+
+impl<T: ExecutionStore + WorkflowStore + Journal> Store for T {}
+
+/// Where empty stores come from.
+enum Place {
+    File(TempDir),
+    Server(Server),
+}
+
+impl Place {
+    /// A new store.
+    async fn store(&self, list_shards: u8) -> Arc<dyn Store> {
+        match self {
+            Self::File(folder) => {
+                let folder = folder.path().join(Uuid::new_v4().to_string());
+                Arc::new(EmbeddedStore::open(&folder, now()).expect("an embedded store"))
+            }
+            Self::Server(server) => server.table(list_shards).await,
+        }
+    }
+}
+
+/// Runs a test over each kind of store. When one fails, the last line printed names it.
+async fn on_each_store(test: impl AsyncFn(Place)) {
+    eprintln!("over the embedded store");
+    test(Place::File(tempfile::tempdir().expect("a folder"))).await;
+    on_each_server(async |server| test(Place::Server(server)).await).await;
+}
+
 /// Runs a test over each server. When one fails, the last line printed names it.
 async fn on_each_server(test: impl AsyncFn(Server)) {
-    let embedded = Embedded::in_memory().expect("the embedded store");
-    eprintln!("over the embedded store");
-    test(Server { url: embedded.url() }).await;
+    let emulator = Emulator::start();
+    eprintln!("over the emulator");
+    test(Server { url: emulator.url() }).await;
     if let Ok(url) = std::env::var(ENDPOINT) {
         eprintln!("over {url}");
         test(Server { url }).await;
@@ -37,33 +72,33 @@ async fn on_each_server(test: impl AsyncFn(Server)) {
 
 impl Server {
     /// A new table.
-    async fn table(&self, list_shards: u8) -> DynamoStore {
-        let table = self.absent_table(&self.url, list_shards, Patience::LOCAL).await;
+    async fn table(&self, list_shards: u8) -> Arc<dyn Store> {
+        let table = DynamoStore::new(client(&self.url, Patience::LOCAL).await, table_name(), list_shards);
         table.create_table().await.expect("a table");
-        table
+        Arc::new(table)
     }
 
     /// Two ways to one new table: straight, and through a proxy.
-    async fn proxied_table(&self, patience: Patience) -> (DynamoStore, Proxy, DynamoStore) {
+    async fn proxied_table(&self, patience: Patience) -> (Arc<dyn Store>, Proxy, Arc<dyn Store>) {
         let proxy = Proxy::before(&self.url).await;
         let name = table_name();
         let straight = DynamoStore::new(client(&self.url, Patience::LOCAL).await, name.clone(), 1);
         straight.create_table().await.expect("a table");
         let through = DynamoStore::new(client(proxy.url(), patience).await, name, 1);
-        (straight, proxy, through)
+        (Arc::new(straight), proxy, Arc::new(through))
     }
 
     /// A new table, seen by a process with so many list shards and by one with so many more.
-    async fn table_with_shards(&self, before: u8, after: u8) -> (DynamoStore, DynamoStore) {
+    async fn table_with_shards(&self, before: u8, after: u8) -> (Arc<dyn Store>, Arc<dyn Store>) {
         let (client, name) = (client(&self.url, Patience::LOCAL).await, table_name());
         let first = DynamoStore::new(client.clone(), name.clone(), before);
         first.create_table().await.expect("a table");
-        (first, DynamoStore::new(client, name, after))
+        (Arc::new(first), Arc::new(DynamoStore::new(client, name, after)))
     }
 
     /// A table that was never made.
-    async fn absent_table(&self, url: &str, list_shards: u8, patience: Patience) -> DynamoStore {
-        DynamoStore::new(client(url, patience).await, table_name(), list_shards)
+    async fn absent_table(&self, url: &str, list_shards: u8, patience: Patience) -> Arc<dyn Store> {
+        Arc::new(DynamoStore::new(client(url, patience).await, table_name(), list_shards))
     }
 }
 

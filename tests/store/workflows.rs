@@ -2,15 +2,14 @@
 
 use std::sync::Arc;
 
-use flowgate::store::DynamoStore;
-use flowgate::workflow::{MachineId, StoreError, Version, Workflow, WorkflowStore};
+use flowgate::workflow::{MachineId, StoreError, Version, Workflow};
 use futures_util::future::join_all;
 
-use super::{MACHINE, definition, now, on_each_server, workflow};
+use super::{MACHINE, Store, definition, now, on_each_store, workflow};
 use crate::support::PROJECT;
 
 /// What is stored under the workflow's id and under its name.
-async fn under_both_keys(store: &DynamoStore, workflow: &Workflow) -> [Option<Workflow>; 2] {
+async fn under_both_keys(store: &Arc<dyn Store>, workflow: &Workflow) -> [Option<Workflow>; 2] {
     let by_id = store.find_by_id(&workflow.project_id, workflow.id).await.expect("an answer");
     let by_name = store.find_by_name(&workflow.project_id, &workflow.name).await.expect("an answer");
     [by_id, by_name]
@@ -18,8 +17,8 @@ async fn under_both_keys(store: &DynamoStore, workflow: &Workflow) -> [Option<Wo
 
 #[tokio::test]
 async fn a_saved_workflow_is_found_by_id_and_by_name() {
-    on_each_server(async |server| {
-        let store = server.table(1).await;
+    on_each_store(async |place| {
+        let store = place.store(1).await;
         let workflow = workflow(1, "transcode");
         assert_eq!(under_both_keys(&store, &workflow).await, [None, None]);
         store.save(&workflow, MACHINE).await.expect("saved");
@@ -30,8 +29,8 @@ async fn a_saved_workflow_is_found_by_id_and_by_name() {
 
 #[tokio::test]
 async fn an_update_is_seen_under_both_keys() {
-    on_each_server(async |server| {
-        let store = server.table(1).await;
+    on_each_store(async |place| {
+        let store = place.store(1).await;
         let first = workflow(1, "transcode");
         store.save(&first, MACHINE).await.expect("saved");
         let later = now().plus_seconds(60);
@@ -45,8 +44,8 @@ async fn an_update_is_seen_under_both_keys() {
 
 #[tokio::test]
 async fn a_taken_name_is_refused_and_nothing_is_written() {
-    on_each_server(async |server| {
-        let store = server.table(1).await;
+    on_each_store(async |place| {
+        let store = place.store(1).await;
         let owner = workflow(1, "transcode");
         store.save(&owner, MACHINE).await.expect("saved");
         let intruder = Workflow { definition: definition("transcode", "intruder"), ..workflow(2, "transcode") };
@@ -61,8 +60,8 @@ async fn a_taken_name_is_refused_and_nothing_is_written() {
 
 #[tokio::test]
 async fn projects_keep_their_workflows_apart() {
-    on_each_server(async |server| {
-        let store = server.table(1).await;
+    on_each_store(async |place| {
+        let store = place.store(1).await;
         let own = workflow(1, "transcode");
         let foreign =
             Workflow { project_id: "p2".into(), definition: definition("transcode", "foreign"), ..own.clone() };
@@ -77,8 +76,8 @@ async fn projects_keep_their_workflows_apart() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn of_racing_workflows_one_gets_the_name_whole() {
-    on_each_server(async |server| {
-        let store = Arc::new(server.table(1).await);
+    on_each_store(async |place| {
+        let store = place.store(1).await;
         let racers: Vec<Workflow> = (1..=16).map(|id| workflow(id, "transcode")).collect();
         let saves = racers.iter().cloned().map(|racer| {
             let store = store.clone();
@@ -100,8 +99,8 @@ async fn of_racing_workflows_one_gets_the_name_whole() {
 
 #[tokio::test]
 async fn every_version_of_a_workflow_is_kept_with_what_the_engine_calls_it() {
-    on_each_server(async |server| {
-        let store = server.table(1).await;
+    on_each_store(async |place| {
+        let store = place.store(1).await;
         let first = workflow(1, "transcode");
         // A million bytes, as large as Step Functions takes.
         let text = format!("{{\"States\":{{\"s\":\"{}\"}}}}", "abc".repeat(333_000));

@@ -5,7 +5,7 @@ use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::thread::JoinHandle;
 
-use flowgate::store::embedded::Embedded;
+use super::Emulator;
 
 #[derive(Default)]
 struct State {
@@ -16,7 +16,7 @@ struct State {
     streams: Vec<TcpStream>,
 }
 
-/// The door, with an embedded store behind it.
+/// The door, with an emulator of DynamoDB behind it.
 pub struct Gate {
     address: SocketAddr,
     shared: Arc<(Mutex<State>, Condvar)>,
@@ -26,8 +26,8 @@ pub struct Gate {
 impl Gate {
     /// Opens a store and a door to it.
     pub fn new() -> Self {
-        let store = Embedded::in_memory().expect("the embedded store");
-        let behind: SocketAddr = store.url().trim_start_matches("http://").parse().expect("an address");
+        let emulator = Emulator::start();
+        let behind: SocketAddr = emulator.url().trim_start_matches("http://").parse().expect("an address");
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port");
         let address = listener.local_addr().expect("an address");
         let shared = Arc::new((Mutex::new(State::default()), Condvar::new()));

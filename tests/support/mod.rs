@@ -3,6 +3,7 @@
 mod answer;
 mod call;
 mod clock;
+mod emulator;
 pub mod gate;
 pub mod mutation;
 pub mod process;
@@ -21,7 +22,6 @@ use flowgate::engine::compiler::FunctionNames;
 use flowgate::engine::{NoEngine, Publisher};
 use flowgate::execution::{Dispatch, ExecutionStore, Executions, RandomIds};
 use flowgate::gateway::lambda::Function;
-use flowgate::store::embedded::Embedded;
 use flowgate::store::{self, DynamoStore, Endpoint, Patience};
 use flowgate::workflow::{WorkflowStore, Workflows, files};
 use lambda_http::{Context, LambdaEvent};
@@ -30,6 +30,7 @@ use serde_json::Value;
 pub use answer::Answer;
 pub use call::{Api, Call, Front, HOST, workflow_id};
 pub use clock::TestClock;
+pub use emulator::Emulator;
 pub use proxy::{Fault, Proxy};
 
 /// The project of the sample credentials.
@@ -74,10 +75,10 @@ pub async fn table(url: &str, name: &str, patience: Patience) -> Arc<DynamoStore
     Arc::new(DynamoStore::new(client, name.into(), 2))
 }
 
-/// An empty table in a store of its own, in memory.
-pub async fn embedded_store() -> Arc<DynamoStore> {
-    let embedded = Embedded::in_memory().expect("the embedded store");
-    let table = table(&embedded.url(), "flowgate", Patience::LOCAL).await;
+/// An empty table in an emulator of its own.
+pub async fn empty_table() -> Arc<DynamoStore> {
+    let emulator = Emulator::start();
+    let table = table(&emulator.url(), "flowgate", Patience::LOCAL).await;
     table.create_table().await.expect("a table");
     table
 }
@@ -88,9 +89,9 @@ pub struct TestApp {
 }
 
 impl TestApp {
-    /// Over an embedded store of its own.
+    /// Over a table of its own.
     pub async fn new() -> Self {
-        let store = embedded_store().await;
+        let store = empty_table().await;
         Self::over(store.clone(), store).await
     }
 
