@@ -143,14 +143,17 @@ def warm(section):
 
 def throughput(section):
     rows = section["servers"]
-    head = ["", "c", "starts/s", "p50, ms", "p99, ms", "memory, MB", "CPU µs/start", "flushes/start", "bytes written/start"]
+    head = ["", "c", "starts/s", "of Restate's", "p50, ms", "p99, ms", "of Restate's", "memory, MB", "CPU µs/start",
+            "flushes/start", "bytes written/start"]
     body = []
     for name, row in rows.items():
         for connections, run in row["connections"].items():
             last = connections == list(row["connections"])[-1]
+            peer = counterpart(rows, name).get("connections", {}).get(connections, {})
             flushes = row.get(f"flushes_per_start_{connections}")
             body.append(
-                [name, connections, f"{run['per_second']:,.0f}", ms(run["p50_us"]), ms(run["p99_us"]),
+                [name, connections, f"{run['per_second']:,.0f}", times(ratio(run["per_second"], peer.get("per_second"))),
+                 ms(run["p50_us"]), ms(run["p99_us"]), times(ratio(run["p99_us"], peer.get("p99_us"))),
                  f"{row['memory_mb']:,.0f}" if last else "", f"{row['cpu_us_per_start']:,.0f}" if last else "",
                  "" if flushes is None else f"{flushes:g}", f"{row['written_bytes_per_start']:,.0f}" if last else ""]
             )
@@ -165,13 +168,10 @@ def throughput(section):
         + f"\nWhen a start is safe:\n\n{policies}"
     )
     goals = []
-    if "Restate" in rows and "flowgate" in rows:
-        for mine, theirs, what in (
-            ("flowgate", "Restate", ""),
-            ("flowgate, runs one step", "Restate, runs one step", ", both running one step"),
-        ):
-            if mine in rows and theirs in rows:
-                goals += throughput_goals(rows[mine], rows[theirs], what)
+    for mine, what in (("flowgate", ""), ("flowgate, runs one step", ", both running one step")):
+        theirs = counterpart(rows, mine)
+        if mine in rows and theirs:
+            goals += throughput_goals(rows[mine], theirs, what)
     counts = list(next(iter(rows.values()))["connections"])
     groups = [f"c = {connections}" for connections in counts]
     footer = stamp_lines(section)
@@ -184,6 +184,11 @@ def throughput(section):
         "latency": plot.bars("Latency of a start, p99", "ms", groups, series(lambda run: run["p99_us"] / 1e3), footer),
     }
     return plots, markdown, goals
+
+
+def counterpart(rows, name):
+    """Restate doing the same, if it was measured."""
+    return rows.get("Restate, runs one step" if "runs one step" in name else "Restate", {})
 
 
 def throughput_goals(mine, theirs, what):
@@ -248,9 +253,10 @@ def list_goals(first, last):
 
 def engine(section):
     rows = section["servers"]
-    head = ["", "executions/s", "accepted/s", "memory, MB", "CPU µs/execution"]
+    head = ["", "executions/s", "of Restate's", "accepted/s", "memory, MB", "CPU µs/execution"]
     body = [
-        [name, f"{row['per_second']:,.0f}", f"{row['accepted']['per_second']:,.0f}", f"{row['memory_mb']:,.0f}",
+        [name, f"{row['per_second']:,.0f}", times(ratio(row["per_second"], rows.get("Restate", {}).get("per_second"))),
+         f"{row['accepted']['per_second']:,.0f}", f"{row['memory_mb']:,.0f}",
          f"{row['cpu_us_per_execution']:,.0f}"]
         for name, row in rows.items()
     ]

@@ -121,7 +121,7 @@ class Flowgate(Process):
     """The binary with the embedded store, the way `make run` starts it."""
 
     name = "flowgate"
-    durability = "on disk before the answer"
+    durability = "SQLite with a WAL, synchronous = FULL: one fdatasync for all starts that wait, before they are answered"
 
     def __init__(self, workflows, engine="none", env=None):
         self.port = free_port()
