@@ -2,6 +2,7 @@
 
 import html
 import math
+import textwrap
 
 WIDTH, LEFT, RIGHT, TOP = 760, 70, 20, 64
 PLOT_HEIGHT = 240
@@ -60,7 +61,7 @@ def frame(title, unit, series, scale, body, footer):
         parts.append(text(LEFT - 8, y + 4, number(tick), 11, "end", "#59636e"))
     parts += body
     bottom = TOP + PLOT_HEIGHT + 44
-    for line in footer:
+    for line in [part for line in footer for part in textwrap.wrap(line, 150)]:
         parts.append(text(LEFT - 50, bottom, line, 9, colour="#59636e"))
         bottom += 13
     head = f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {bottom}" width="{WIDTH}" height="{bottom}">'
@@ -90,7 +91,6 @@ def bars(title, unit, groups, series, footer):
 def lines(title, unit, axis, series, footer):
     """`series` has, by name, points of a number above 0, drawn by powers of ten, and a value."""
     scale = Scale([value for points in series.values() for _, value in points])
-    # Lines show a change; a scale that does not begin at nothing would exaggerate it.
     across = [x for points in series.values() for x, _ in points]
     least, most = math.log10(min(across)), math.log10(max(across))
 

@@ -147,7 +147,9 @@ def growth(options):
             at = f"m{size}-"
             point = {"records": size, "connections": {}, "lists": lists(server, size, options)}
             for connections in (1, 64):
-                result = load(server, start_of(server, "sleeping"), connections, f"{at}{connections}-", seconds=seconds)
+                # Not so many that a small store is another one afterwards.
+                limits = {"seconds": seconds, "count": max(size // 4, 2_000)}
+                result = load(server, start_of(server, "sleeping"), connections, f"{at}{connections}-", **limits)
                 point["connections"][str(connections)] = result
                 total += result["answers"]
                 p99 = result["p99_us"] / 1e3
