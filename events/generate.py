@@ -25,6 +25,8 @@ ACCESS_KEY = "FLOWGATELOCALKEY0001"
 SECRET_KEY = "flowgate-local-secret-key-for-laptops-only"
 PROJECT = "c0ffee00c0ffee00c0ffee00c0ffee00"
 DOMAIN = "d0d0cafed0d0cafed0d0cafed0d0cafe"
+ORDER_ID = str(uuid.uuid5(uuid.NAMESPACE_URL, f"flowgate:{PROJECT}:order-fanout"))
+APPROVAL_ID = str(uuid.uuid5(uuid.NAMESPACE_URL, f"flowgate:{PROJECT}:expense-approval"))
 TRANSCODE_ID = str(uuid.uuid5(uuid.NAMESPACE_URL, f"flowgate:{PROJECT}:media-transcode"))
 GRAPH_URN = f"urn:fgs:cn-north-4:{PROJECT}:graph:media-transcode"
 
@@ -286,6 +288,7 @@ CASES = {}
 
 
 def case(name, event, expected, before=None):
+    """`before` is what has to be sent first: an event, or a list of them. Each must get a 200."""
     CASES[f"{name}.json"] = event
     CASES[f"{name}.response.json"] = expected
     if before is not None:
@@ -450,7 +453,7 @@ def functiongraph_v1_cases():
     invalid("body_not_an_object", "[]", "FGS.0005", "the request body must be a JSON object")
     invalid("action_type_missing", {"executions": executions}, "FGS.0005", "action_type is missing")
     invalid("action_type_not_a_string", {**body, "action_type": 1}, "FGS.0005", "action_type must be a string")
-    invalid("action_type_illegal", {**body, "action_type": "begin"}, "FGS.2006", "action_type must be start")
+    invalid("action_type_illegal", {**body, "action_type": "begin"}, "FGS.2006", "action_type must be start, test_start or stop")
     invalid("executions_missing", {"action_type": "start"}, "FGS.0005", "executions is missing")
     invalid("executions_not_an_object", {**body, "executions": "run-1"}, "FGS.0005", "executions must be a JSON object")
     invalid("execution_name_missing", {**body, "executions": {"input": "{}"}}, "FGS.0005", "executions.execution_name is missing")
@@ -575,7 +578,7 @@ def functiongraph_v2_cases():
     case("functiongraph_v2/start_again", event, started(event, "flow-again"), before=rest(request(strings, headers=key)))
 
     refused("method_not_allowed", request(None, method="PUT"), 405, "FSS.0405", "Method not allowed. the path takes only GET, POST", allow="GET, POST")
-    refused("list_not_served", request(None, method="GET", query="limit=10&offset=0"), 501, "FSS.0501", "Not implemented. this operation is not served here")
+    refused("list_not_served", request(None, path=base, method="GET", query="limit=10&offset=0"), 501, "FSS.0501", "Not implemented. this operation is not served here")
     refused("path_not_found", request(path=f"{path}/a/b"), 404, "FSS.0404", "The specified resource was not found.")
     event = rest(request(), encoded=True) | {"body": "not base64"}
     case("functiongraph_v2/body_not_base64", event, functiongraph_error(event, 400, "FGS.3002", "Invalid parameters. the request body is announced as base64 and is not"))
@@ -610,6 +613,274 @@ def functiongraph_authentication(refused, path, body):
     denied("token_unknown", Request(path, body, headers={"X-Auth-Token": "not-a-token"}), "unknown token in `X-Auth-Token`")
 
 
+# --- executions: what lists, shows, stops and retries them ------------------------------------------------------------
+#
+# Nothing runs while the events are sent (FLOWGATE_ENGINE=none): an execution is scheduled until it is stopped.
+
+# The front ends that every operation has a successful event for.
+FRONT_ENDS = ("", "_rest_base64", "_http_api", "_function_url", "_alb")
+
+# The one execution of the sample workflow that no other event starts.
+WATCHED = "watched-1"
+WATCHED_INPUT = '{"bucket":"expenses","object":"17.json"}'
+
+
+def through(front_end, make):
+    """The event of one front end; `make` signs the request for a path that begins so."""
+    return {
+        "": lambda: rest(make(f"/{STAGE}")),
+        "_rest_base64": lambda: rest(make(f"/{STAGE}"), encoded=True),
+        "_http_api": lambda: http_api(make("")),
+        "_function_url": lambda: function_url(make("")),
+        "_alb": lambda: load_balancer(make("")),
+    }[front_end]()
+
+
+def v1_action(action_type, executions, workflow):
+    """An action, through the REST API."""
+    urn = quote(f"urn:fgs:cn-north-4:{PROJECT}:graph:{workflow}", safe="")
+    path = f"/{STAGE}/v1.0/{PROJECT}/cloud_graphs/{urn}/executions/action"
+    return rest(sign_functiongraph(Request(path, {"action_type": action_type, "executions": executions})))
+
+
+def v1_started(name, workflow, input="{}"):
+    return v1_action("start", {"execution_name": name, "input": input}, workflow)
+
+
+def execution_urn(name, workflow):
+    return f"urn:fgs:local-1:{PROJECT}:execution:{workflow}:{name}:{DOMAIN}"
+
+
+def v1_stopped(name, workflow):
+    return v1_action("stop", {"execution_urn": execution_urn(name, workflow)}, workflow)
+
+
+def state_map(workflow, type_member):
+    """The states of a workflow of which none was entered."""
+    definition = json.loads((HERE.parent / "workflows" / f"{workflow}.json").read_text())
+    types = {"Operation": "OPERATION", "Sleep": "DELAY", "End": "END"}
+    states = {
+        state["id"]: {"state_name": state["id"], "status": "NOTRUNNING", type_member: types[state["type"]]}
+        for state in definition["states"]
+    }
+    return definition["start"], {name: dict(sorted(states[name].items())) for name in sorted(states)}
+
+
+def watched_info(type_member, **more):
+    start, states = state_map("expense-approval", type_member)
+    return {
+        "execution_info": {
+            "graph_urn": f"urn:fgs:local-1:{PROJECT}:graph:expense-approval",
+            "execution_urn": execution_urn(WATCHED, "expense-approval"),
+            "execution_name": WATCHED,
+            **more,
+            "started_at": STARTED_AT,
+            "execution_state": "RUNNING",
+            "start_state": start,
+            "isTest": False,
+            "input": WATCHED_INPUT,
+            "state_map": states,
+        }
+    }
+
+
+def obs_watching_cases():
+    before = v1_started(WATCHED, "expense-approval", WATCHED_INPUT)
+
+    def query(path, method="GET", **parameters):
+        pairs = "&".join(f"x-workflow-{name.replace('_', '-')}={value}" for name, value in parameters.items())
+        signed = "?" + "&".join(sorted(pairs.split("&")))
+        return lambda stage: sign_obs(Request(f"{stage}{path}", None, query=pairs, method=method), sub_resources=signed)
+
+    def served(name, make, body, before):
+        for front_end in FRONT_ENDS:
+            event = through(front_end, make)
+            headers = {"content-type": "application/json", **obs_headers(event)}
+            case(f"obs/{name}{front_end}", event, answer(event, 200, compact(body), headers), before)
+
+    executions = "/v2/workflowexecutions"
+    entry = {
+        "graph_urn": f"urn:fgs:local-1:{PROJECT}:graph:expense-approval",
+        "execution_urn": execution_urn(WATCHED, "expense-approval"),
+        "execution_name": WATCHED,
+        "execution_type": "APICALL",
+        "execution_state": "RUNNING",
+        "started_at": STARTED_AT,
+        "stopped_at": "",
+    }
+    listed = {"count": 1, "is_truncated": False, "executions": [entry]}
+    served("list_executions", query(executions, graph_name="expense-approval", limit=5, execution_type="APICALL"), listed, before)
+    after = query(executions, graph_name="expense-approval", next_marker=f"APICALL{WATCHED}")
+    nothing = {"count": 0, "is_truncated": False, "executions": []}
+    served("list_executions_after", after, nothing, before)
+    served("list_executions_of_triggers", query(executions, graph_name="expense-approval", execution_type="TRIGGERCAL"), nothing, before)
+    one = f"{executions}/{WATCHED}"
+    served("show_execution", query(one, graph_name="expense-approval"), watched_info("type", execution_type="APICALL"), before)
+    retried = "retried-obs"
+    answered = {"execution_urn": execution_urn(retried, "order-fanout"), "execution_name": retried, "restored_at": STARTED_AT}
+    stopped = [v1_started(retried, "order-fanout"), v1_stopped(retried, "order-fanout")]
+    served("retry", query(f"{executions}/{retried}", "PUT", graph_name="order-fanout"), answered, stopped)
+
+    def refused(name, path, status, code, message, **parameters):
+        event = rest(query(path, **parameters)(f"/{STAGE}"))
+        case(f"obs/{name}", event, obs_error(event, status, code, message, path=path))
+
+    rule = "must begin with a letter or digit and have 1 to 64 letters, digits, underscores and hyphens"
+    refused("list_graph_name_missing", executions, 400, "InvalidArgument", "x-workflow-graph-name is missing", limit=5)
+    refused("list_graph_name_illegal", executions, 400, "InvalidArgument", f"x-workflow-graph-name {rule}", graph_name="-a")
+    refused("list_limit_too_large", executions, 400, "InvalidArgument", "x-workflow-limit must be a whole number from 1 to 1000", graph_name="expense-approval", limit=1001)
+    refused("list_type_illegal", executions, 400, "InvalidArgument", "x-workflow-execution-type must be APICALL or TRIGGERCAL", graph_name="expense-approval", execution_type="TRIGGERCALL")
+    refused("list_marker_unknown", executions, 400, "InvalidArgument", "x-workflow-next-marker must be the next_marker of a list of this workflow", graph_name="expense-approval", next_marker="TRIGGERCALaa76")
+    refused("execution_not_found", f"{executions}/nobody", 404, "NoSuchExecution", "the specified execution does not exist", graph_name="expense-approval")
+    refused("execution_of_no_workflow", f"{executions}/nobody", 404, "NoSuchWorkflow", "the specified workflow does not exist", graph_name="no-such-graph")
+
+
+def functiongraph_v1_watching_cases():
+    before = v1_started(WATCHED, "expense-approval", WATCHED_INPUT)
+    base = f"/v1.0/{PROJECT}/cloud_graphs"
+    graph = quote(f"urn:fgs:cn-north-4:{PROJECT}:graph:expense-approval", safe="")
+    urn = quote(execution_urn(WATCHED, "expense-approval"), safe="")
+
+    def get(path, query=""):
+        return lambda stage: sign_functiongraph(Request(f"{stage}{base}/{path}", None, query=query, method="GET"))
+
+    def served(name, make, body, before):
+        for front_end in FRONT_ENDS:
+            event = through(front_end, make)
+            case(f"functiongraph_v1/{name}{front_end}", event, json_answer(event, 200, body), before)
+
+    entry = {
+        "graph_urn": f"urn:fgs:local-1:{PROJECT}:graph:expense-approval",
+        "execution_urn": execution_urn(WATCHED, "expense-approval"),
+        "execution_name": WATCHED,
+        "started_at": STARTED_AT,
+        "stopped_at": "",
+        "execution_status": "RUNNING",
+    }
+    listed = {"count": 1, "executions": [entry]}
+    served("list_executions", get(f"{graph}/executions", "limit=10&name=watched&start=1"), listed, before)
+    served("list_executions_by_urn", get(f"{graph}/executions", f"execution_urn={urn}"), listed, before)
+    served("list_executions_behind", get(f"{graph}/executions", "start=2"), {"count": 0, "executions": []}, before)
+    served("show_execution", get(f"executions/{urn}"), watched_info("TYPE"), before)
+    begun = {"execution_name": WATCHED, "input": WATCHED_INPUT, "started_at": STARTED_AT, "type": "Execution Start"}
+    served("show_history", get(f"executions/{urn}/history", "start=1&limit=10"), {"count": 1, "state_history": [begun]}, before)
+    definition = json.loads((HERE.parent / "workflows" / "expense-approval.json").read_text())
+    detail = {
+        "name": "expense-approval",
+        "last_modified": STARTED_AT,
+        "definition": json.loads(json.dumps(definition, sort_keys=True)),
+        "graph_urn": f"urn:fgs:local-1:{PROJECT}:graph:expense-approval",
+    }
+    served("show_graph", get(f"graph_detail/{urn}"), detail, before)
+
+    def action(action_type, executions, workflow):
+        urn = quote(f"urn:fgs:cn-north-4:{PROJECT}:graph:{workflow}", safe="")
+        body = {"action_type": action_type, "executions": executions}
+        return lambda stage: sign_functiongraph(Request(f"{stage}{base}/{urn}/executions/action", body))
+
+    stopping = action("stop", {"execution_urn": execution_urn("stopped-v1", "order-fanout")}, "order-fanout")
+    served("stop", stopping, {"stopped_at": STARTED_AT}, v1_started("stopped-v1", "order-fanout"))
+    for front_end in FRONT_ENDS:
+        name = f"test{front_end}"
+        event = through(front_end, action("test_start", {"execution_name": name, "input": "[]"}, "order-fanout"))
+        body = {"execution_urn": execution_urn(name, "order-fanout"), "started_at": STARTED_AT}
+        case(f"functiongraph_v1/test_start{front_end}", event, json_answer(event, 200, body))
+
+    def refused(name, make, status, code, message, before=None):
+        event = rest(make(f"/{STAGE}"))
+        case(f"functiongraph_v1/{name}", event, functiongraph_error(event, status, code, message), before)
+
+    refused("test_start_conflict", action("test_start", {"execution_name": "no-test", "input": "{}"}, "order-fanout"), 409, "FGS.4106", "executions.execution_name belongs to an execution that a different request started", v1_started("no-test", "order-fanout"))
+    refused("list_start_illegal", get(f"{graph}/executions", "start=0"), 400, "FGS.2004", "start must be a whole number from 1 to 1000")
+    refused("list_limit_illegal", get(f"{graph}/executions", "limit=1001"), 400, "FGS.2005", "limit must be a whole number from 1 to 1000")
+    refused("list_two_filters", get(f"{graph}/executions", f"name=a&execution_urn={urn}"), 400, "FGS.0005", "name and execution_urn must not be given both")
+    rule = "execution_urn must have the form urn:fgs:<region>:<project_id>:execution:<graph_name>:<execution_name>:<domain_id> with the caller's project"
+    refused("execution_urn_illegal", get("executions/watched-1"), 400, "FGS.0010", rule)
+    foreign = quote(execution_urn(WATCHED, "expense-approval").replace(PROJECT, "0" * 32), safe="")
+    refused("execution_urn_of_another_project", get(f"executions/{foreign}"), 400, "FGS.0010", rule)
+    nobody = quote(execution_urn("nobody", "expense-approval"), safe="")
+    refused("execution_not_found", get(f"executions/{nobody}"), 404, "FGS.2002", "the execution does not exist")
+    refused("execution_of_no_workflow", get(f"executions/{quote(execution_urn('a', 'no-such-graph'), safe='')}"), 404, "FGS.1011", "the workflow does not exist")
+    refused("stop_of_another_graph", action("stop", {"execution_urn": execution_urn(WATCHED, "expense-approval")}, "order-fanout"), 400, "FGS.0010", "executions.execution_urn must be the URN of an execution of graph_urn")
+    refused("stop_without_urn", action("stop", {}, "order-fanout"), 400, "FGS.0005", "executions.execution_urn is missing")
+
+
+def functiongraph_v2_watching_cases():
+    before = v1_started(WATCHED, "expense-approval", WATCHED_INPUT)
+    base = f"/v2/{PROJECT}/fgs/workflows"
+    started_at = STARTED_AT.replace(".000Z", "Z")
+
+    def request(path, query="", method="GET", body=None, **headers):
+        return lambda stage: sign_functiongraph(Request(f"{stage}{base}/{path}", body, query=query, method=method, headers=headers))
+
+    def served(name, make, body, before):
+        for front_end in FRONT_ENDS:
+            event = through(front_end, make)
+            expected = json_answer(event, 200, body)
+            case(f"functiongraph_v2/{name}{front_end}", event, expected if body is not None else expected | {"body": ""}, before)
+
+    def brief(status):
+        return {
+            "workflow_id": APPROVAL_ID,
+            "workflow_urn": f"urn:fss:local-1:{PROJECT}:workflow:default:expense-approval:latest",
+            "execution_id": WATCHED,
+            "status": status,
+            "begin_time": started_at,
+            "last_update_time": started_at,
+            "created_by": ACCESS_KEY,
+        }
+
+    window = "end_time=2026-11-24%2000%3A00%3A00&limit=10&offset=0&start_time=2026-11-19%2000%3A00%3A00"
+    served("list_executions", request(f"{APPROVAL_ID}/executions", f"{window}&status=running"), {"executions": [brief("running")]}, before)
+    served("list_executions_of_another_status", request(f"{APPROVAL_ID}/executions", "status=fail"), {"executions": []}, before)
+    served("list_history", request(f"{APPROVAL_ID}/executions-history", window), {"total": 1, "size": 1, "executions": [brief("scheduled")]}, before)
+    details = {**brief("running"), "input": json.loads(WATCHED_INPUT), "node_execution_details": []}
+    whole = {"X-Get-Workflow-Full-History-Data": "True"}
+    served("show_execution", request(f"{APPROVAL_ID}/executions/{WATCHED}", **whole), details, before)
+
+    def steer(name, verb):
+        return request(f"{ORDER_ID}/executions/{name}/{verb}", method="POST")
+
+    def sent(make):
+        return rest(make(f"/{STAGE}"))
+
+    served("stop", steer("stopped-v2", "terminate"), None, v1_started("stopped-v2", "order-fanout"))
+    served("retry", steer("retried-v2", "retry"), None, [v1_started("retried-v2", "order-fanout"), sent(steer("retried-v2", "terminate"))])
+    # The same start, waited for: it has ended by then, for it was stopped.
+    key = {"Idempotency-Key": "order 67"}
+    name = str(uuid.uuid5(uuid.UUID(ORDER_ID), "order 67"))
+    body = {"input": {"bucket": "orders"}}
+    earlier = [
+        sent(request(f"{ORDER_ID}/executions", method="POST", body=body, **key)),
+        sent(steer(name, "terminate")),
+    ]
+    error = {"error_message": "the execution was stopped", "begin_time": started_at, "end_time": started_at}
+    ended = {"execution_id": name, "status": "fail", "output": {}, "errors": [error], "begin_time": started_at, "end_time": started_at}
+    served("start_sync", request(f"{ORDER_ID}/sync-executions", method="POST", body=body, **key), ended, earlier)
+
+    def refused(name, make, status, code, message, before=None):
+        event = rest(make(f"/{STAGE}"))
+        case(f"functiongraph_v2/{name}", event, functiongraph_error(event, status, code, message), before)
+
+    def invalid(name, make, message):
+        refused(name, make, 400, "FGS.3002", f"Invalid parameters. {message}")
+
+    lists = f"{APPROVAL_ID}/executions"
+    invalid("list_limit_too_large", request(lists, "limit=501"), "limit must be a whole number from 0 to 500")
+    invalid("list_offset_illegal", request(lists, "offset=x"), "offset must be a whole number from -2147483648 to 2147483647")
+    invalid("list_status_illegal", request(lists, "status=scheduled"), "status must be success, fail, running, timeout or cancel")
+    invalid("list_time_illegal", request(lists, "start_time=2026-11-19"), "start_time must have the form YYYY-MM-DD hh:mm:ss")
+    invalid("history_limit_missing", request(f"{lists}-history", "offset=0"), "limit is missing")
+    invalid("history_limit_too_large", request(f"{lists}-history", "offset=0&limit=101"), "limit must be a whole number from 1 to 100")
+    invalid("history_offset_negative", request(f"{lists}-history", "offset=-1&limit=1"), "offset must be a whole number from 0 to 2147483647")
+    invalid("show_header_illegal", request(f"{lists}/{WATCHED}", **{"X-Get-Workflow-Full-History-Data": "all"}), "header X-Get-Workflow-Full-History-Data must be true or false")
+    invalid("execution_id_too_long", request(f"{lists}/{'e' * 81}"), "execution_id must have 1 to 80 characters")
+    invalid("start_sync_normal", request(f"{TRANSCODE_ID}/sync-executions", method="POST", body=body), "workflow_id must be of a flow in EXPRESS mode, no other can be waited for")
+    refused("execution_not_found", request(f"{lists}/nobody"), 404, "FSS.0404", "The specified resource was not found.")
+    refused("execution_of_no_workflow", request(f"{uuid.UUID(int=7)}/executions/nobody"), 404, "FGS.5002", "Function flow not found.")
+    refused("retry_not_now", steer("too-early", "retry"), 409, "FSS.0409", "Conflict. the execution has the status scheduled, which does not allow this", v1_started("too-early", "order-fanout"))
+
+
 def gateway_cases():
     """Paths of no API, through each kind of front end."""
     message = "The API does not exist or has not been published in the environment."
@@ -639,8 +910,11 @@ AUTH_MESSAGES = {
 
 def main():
     obs_cases()
+    obs_watching_cases()
     functiongraph_v1_cases()
+    functiongraph_v1_watching_cases()
     functiongraph_v2_cases()
+    functiongraph_v2_watching_cases()
     gateway_cases()
     written = {name: json.dumps(document, indent=2, ensure_ascii=False) + "\n" for name, document in CASES.items()}
     present = {str(path.relative_to(HERE)): path.read_text() for path in HERE.glob("*/*.json")}

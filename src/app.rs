@@ -8,8 +8,10 @@ use crate::api::Apis;
 use crate::auth::{Authenticator, CredentialSource, Credentials, SecretsManagerCredentials, StaticCredentials};
 use crate::clock::{Clock, FixedClock, SystemClock, Timestamp};
 use crate::config::{self, Config, CredentialsFrom, Gateway, Store};
+#[cfg(feature = "embedded")]
+use crate::engine::embedded::{EmbeddedEngine, Lambda, Machines, ReachableFunctions, Worker};
 use crate::engine::{NoEngine, PublishError, Publisher};
-use crate::execution::{Dispatch, Engine, ExecutionStore, Executions, RandomIds};
+use crate::execution::{Dispatch, Engine, ExecutionStore, Executions, Journal, RandomIds};
 use crate::store::{self, DynamoStore, Endpoint, Patience};
 use crate::workflow::{Published, WorkflowStore, Workflows, files};
 
@@ -35,7 +37,7 @@ impl App {
         let stores = Stores::open(config, clock.now()).await?;
         let workflows =
             Arc::new(Workflows::new(stores.workflows.clone(), clock.clone(), config.workflow_cache_seconds));
-        let engine = engine(config);
+        let engine = running_engine(config, &stores, &clock).await;
         if config.local
             && let Some(credentials) = &credentials
         {
@@ -61,10 +63,39 @@ impl App {
     }
 }
 
-/// The engine that the configuration names.
-pub fn engine(config: &Config) -> Arc<dyn Engine> {
+/// The engine that the configuration names, for a command that runs no executions itself.
+pub fn publishing_engine(config: &Config, stores: &Stores, clock: &Arc<dyn Clock>) -> Arc<dyn Engine> {
     match config.engine {
-        config::Engine::Embedded | config::Engine::StepFunctions | config::Engine::None => Arc::new(NoEngine),
+        config::Engine::Embedded | config::Engine::StepFunctions | config::Engine::None => {
+            Arc::new(NoEngine::new(stores.executions.clone(), clock.clone()))
+        }
+    }
+}
+
+/// The engine that the configuration names. The embedded one begins to run what is due.
+async fn running_engine(config: &Config, stores: &Stores, clock: &Arc<dyn Clock>) -> Arc<dyn Engine> {
+    match config.engine {
+        #[cfg(feature = "embedded")]
+        config::Engine::Embedded => {
+            let lambda = match &config.lambda {
+                config::Lambda::None => None,
+                config::Lambda::StandIn(url) => Some(Lambda::stand_in(url)),
+                config::Lambda::Aws => Some(Lambda::of_settings().await),
+            };
+            let worker = Worker {
+                executions: stores.executions.clone(),
+                journal: stores.journal.clone(),
+                workflows: stores.workflows.clone(),
+                functions: Arc::new(ReachableFunctions::new(lambda, config.has_sample_functions)),
+                clock: clock.clone(),
+                ids: Arc::new(RandomIds),
+                lease_seconds: config.lease_seconds,
+                retention_days: config.retention_days,
+                machines: Machines::default(),
+            };
+            Arc::new(EmbeddedEngine::start(worker, config.engine_concurrency as usize))
+        }
+        _ => publishing_engine(config, stores, clock),
     }
 }
 
@@ -121,6 +152,8 @@ pub struct Stores {
     pub executions: Arc<dyn ExecutionStore>,
     /// Keeps workflows.
     pub workflows: Arc<dyn WorkflowStore>,
+    /// Keeps what happened in executions that run in this process.
+    pub journal: Arc<dyn Journal>,
 }
 
 impl Stores {
@@ -148,9 +181,9 @@ impl Stores {
         Ok(Self::over(table))
     }
 
-    fn over(store: impl ExecutionStore + WorkflowStore + 'static) -> Self {
+    fn over(store: impl ExecutionStore + WorkflowStore + Journal + 'static) -> Self {
         let store = Arc::new(store);
-        Self { executions: store.clone(), workflows: store }
+        Self { executions: store.clone(), workflows: store.clone(), journal: store }
     }
 }
 

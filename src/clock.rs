@@ -1,6 +1,7 @@
 //! Time as an argument: the one place that reads the system's clock, and the instant type everything else passes around.
 
 use std::fmt;
+use std::time::{Duration, SystemTime};
 
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
@@ -54,6 +55,13 @@ impl Timestamp {
             .expect("every field of the format exists in a date-time")
     }
 
+    /// `yyyy-MM-ddTHH:mm:ssZ`, the form of times in the FunctionGraph v2 answers. The fraction is cut off.
+    pub fn iso_seconds(self) -> String {
+        self.date_time()
+            .format(format_description!("[year]-[month]-[day]T[hour]:[minute]:[second]Z"))
+            .expect("every field of the format exists in a date-time")
+    }
+
     /// The calendar form of this instant.
     pub fn date_time(self) -> OffsetDateTime {
         OffsetDateTime::from_unix_timestamp_nanos(i128::from(self.0) * 1_000_000)
@@ -72,6 +80,11 @@ impl fmt::Debug for Timestamp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.iso_millis())
     }
+}
+
+/// How long it is by the system's clock until then; nothing if that has passed.
+pub fn time_until(then: SystemTime) -> Duration {
+    then.duration_since(SystemTime::now()).unwrap_or_default()
 }
 
 /// Where the present instant comes from.
@@ -108,6 +121,7 @@ mod tests {
     fn an_instant_is_written_with_milliseconds_and_z() {
         let at = Timestamp::parse("2020-04-23T13:37:43.847+00:00").expect("a valid time");
         assert_eq!(at.iso_millis(), "2020-04-23T13:37:43.847Z");
+        assert_eq!(at.iso_seconds(), "2020-04-23T13:37:43Z");
         assert_eq!(Timestamp::from_seconds(0).iso_millis(), "1970-01-01T00:00:00.000Z");
     }
 

@@ -10,6 +10,7 @@
 //! | `FLOWGATE_BASE_PATH` | what a custom domain's mapping puts before the APIs' paths | none |
 //! | `FLOWGATE_ENGINE` | what runs executions: `embedded` (in this process), `stepfunctions`, or `none` | `embedded` when serving locally, else `stepfunctions` |
 //! | `FLOWGATE_FUNCTIONS` | which Lambda function a function URN means: text with `{region}`, `{project}`, `{package}`, `{name}` and `{version}` | `{name}` |
+//! | `AWS_ENDPOINT_URL_LAMBDA` | where the embedded engine calls functions: `cargo lambda watch` (`http://127.0.0.1:9000`) or another server instead of AWS; it then serves the functions of the sample workflows as well | none |
 //! | `FLOWGATE_ENGINE_CONCURRENCY` | how many executions the embedded engine has in memory at once, 1 to 10000; those that sleep do not count | `64` |
 //! | `FLOWGATE_LEASE_SECONDS` | after how long without a sign of life the executions of a process are another one's, 1 to 300 | `10` |
 //! | `FLOWGATE_STATE_MACHINE_ROLE` | ARN of the role that state machines run with; without it this process creates none | none |
@@ -105,6 +106,10 @@ pub struct Config {
     pub engine: Engine,
     /// Which Lambda function a function URN means.
     pub functions: FunctionNames,
+    /// Where the embedded engine finds Lambda functions.
+    pub lambda: Lambda,
+    /// Whether the functions of the sample workflows run in this process.
+    pub has_sample_functions: bool,
     /// How many executions the embedded engine has in memory at once.
     pub engine_concurrency: u32,
     /// How long a claim of an execution holds without a sign of life, in seconds.
@@ -160,6 +165,17 @@ pub enum Engine {
     StepFunctions,
     /// Nothing: executions stay scheduled.
     None,
+}
+
+/// Where the embedded engine finds Lambda functions.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Lambda {
+    /// Nowhere.
+    None,
+    /// In a server that stands in for Lambda, at this URL, and does not care who asks.
+    StandIn(String),
+    /// In AWS, or where the SDK's own settings point.
+    Aws,
 }
 
 /// Where the credentials come from.
@@ -283,6 +299,8 @@ impl Config {
                     )
                 })?,
             },
+            lambda: read_lambda(&get),
+            has_sample_functions: lambda_endpoint(&get).is_none(),
             engine_concurrency: number(&get, "FLOWGATE_ENGINE_CONCURRENCY", 1, 10_000, 64)?,
             lease_seconds: number(&get, "FLOWGATE_LEASE_SECONDS", 1, 300, 10)?,
             state_machine_role: get("FLOWGATE_STATE_MACHINE_ROLE"),
@@ -330,9 +348,8 @@ fn number<T: FromStr + TryFrom<u32>>(
 
 fn read_store(get: &impl Fn(&'static str) -> Option<String>, local: bool) -> Result<Store, Error> {
     let endpoint = get("AWS_ENDPOINT_URL_DYNAMODB").or_else(|| get("AWS_ENDPOINT_URL"));
-    let has_aws_credentials = get("AWS_ACCESS_KEY_ID").or_else(|| get("AWS_PROFILE")).is_some();
     let dynamodb = match &endpoint {
-        Some(url) if local && !has_aws_credentials => Store::StandIn(url.clone()),
+        Some(url) if local && !has_aws_credentials(get) => Store::StandIn(url.clone()),
         _ => Store::DynamoDb,
     };
     match get("FLOWGATE_STORE").as_deref() {
@@ -364,6 +381,23 @@ fn read_engine(get: &impl Fn(&'static str) -> Option<String>, local: bool) -> Re
         Some("none") => Ok(Engine::None),
         Some(_) => Err(error("FLOWGATE_ENGINE", "must be embedded, stepfunctions or none")),
     }
+}
+
+fn lambda_endpoint(get: &impl Fn(&'static str) -> Option<String>) -> Option<String> {
+    get("AWS_ENDPOINT_URL_LAMBDA").or_else(|| get("AWS_ENDPOINT_URL"))
+}
+
+fn read_lambda(get: &impl Fn(&'static str) -> Option<String>) -> Lambda {
+    match lambda_endpoint(get) {
+        _ if has_aws_credentials(get) => Lambda::Aws,
+        Some(url) => Lambda::StandIn(url),
+        None => Lambda::None,
+    }
+}
+
+/// Whether the environment says with whose rights AWS is asked.
+fn has_aws_credentials(get: &impl Fn(&'static str) -> Option<String>) -> bool {
+    get("AWS_ACCESS_KEY_ID").or_else(|| get("AWS_PROFILE")).is_some()
 }
 
 fn read_state_machine_prefix(get: &impl Fn(&'static str) -> Option<String>) -> Result<String, Error> {

@@ -62,6 +62,15 @@ pub fn value(text: &str) -> Result<Value, Invalid> {
     value_within(text, MAX_DEPTH)
 }
 
+/// Reads a JSON value that this program wrote, nested at most 512 deep: what a caller and a definition sent may be put into
+/// each other.
+///
+/// # Errors
+/// As [`value`].
+pub fn own_value(text: &str) -> Result<Value, Invalid> {
+    value_within(text, 4 * MAX_DEPTH)
+}
+
 fn value_within(text: &str, depth: usize) -> Result<Value, Invalid> {
     let text = text.trim_matches(WHITE_SPACE);
     let leaf = |value: Result<Value, serde_json::Error>| value.map_err(|_| Invalid::Syntax);

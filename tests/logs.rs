@@ -50,6 +50,7 @@ impl Sent {
             // Which action it is stands in the body, and not every refused body can be read.
             (Target::Start, Api::V1) if self.answer.status != 200 => Some("action"),
             (Target::Start, _) => Some("start"),
+            (Target::Show, _) => Some("show_execution"),
         }
     }
 }
@@ -58,6 +59,8 @@ impl Sent {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Target {
     Start,
+    /// An execution to be shown.
+    Show,
     /// Something else of the API.
     Api,
     Nothing,
@@ -103,7 +106,9 @@ fn calls() -> Vec<(Call, Target)> {
         let conflicting = Call::start_with(api, "logged", &format!("{BODY} of another start"));
         calls.push((conflicting.signed_by(&own), Target::Start));
         calls.push((good().in_workflow("none").signed_by(&own), Target::Start));
-        for (method, path) in [("PATCH", good().path), ("GET", good().path), ("POST", format!("{}/x", good().path))] {
+        calls.push((Call::show(api, "media-transcode", "logged").signed_by(&own), Target::Show));
+        calls.push((Call::show(api, "media-transcode", "nobody").signed_by(&own), Target::Show));
+        for (method, path) in [("PATCH", good().path), ("PUT", good().path), ("POST", format!("{}/x", good().path))] {
             let mut other = good();
             (other.method, other.path) = (method.into(), path);
             calls.push((other.signed_by(&own), Target::Api));

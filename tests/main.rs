@@ -15,5 +15,7 @@ mod malformed;
 mod panics;
 mod plain_http;
 mod starting_twice;
+mod stopping;
 mod store;
 mod support;
+mod watching;

@@ -4,6 +4,7 @@
 //! of refusals is the same everywhere, and every refusal is written in the dialect of the API that owns the path.
 
 mod error_body;
+mod execution_info;
 mod functiongraph_v1;
 mod functiongraph_v2;
 mod obs;
@@ -12,6 +13,8 @@ mod refusal;
 mod request;
 mod starting;
 mod urn;
+mod values;
+mod watching;
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
@@ -31,7 +34,7 @@ use crate::execution::Executions;
 use crate::workflow::Workflows;
 
 use refusal::Refusal;
-pub use request::{Fault, MAX_BODY_BYTES, Request, RequestId};
+pub use request::{Fault, MAX_BODY_BYTES, MAX_PATIENCE, Request, RequestId};
 
 /// The header in which every answer carries its request id. The FunctionGraph SDKs read it; the OBS SDK reads its own.
 const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -208,6 +211,11 @@ impl Reply {
     fn json(body: &impl Serialize) -> Self {
         let text = serde_json::to_vec(body).expect("an answer of strings is writable");
         Self::new(StatusCode::OK, HeaderValue::from_static("application/json"), text)
+    }
+
+    /// A success with nothing to say.
+    fn empty() -> Self {
+        Self::new(StatusCode::OK, HeaderValue::from_static("application/json"), Vec::new())
     }
 
     fn new(status: StatusCode, content_type: HeaderValue, body: Vec<u8>) -> Self {

@@ -1,6 +1,6 @@
 //! What every API can refuse a call for, beside the parameters of its own operations.
 
-use crate::execution::ExecutionName;
+use crate::execution::{EngineError, ExecutionName, Status, SteeringError};
 use crate::workflow::StoreError;
 use crate::{auth, execution};
 
@@ -27,6 +27,10 @@ pub(super) enum Refusal {
     NotServed,
     #[error("no such workflow")]
     WorkflowNotFound,
+    #[error("no such execution")]
+    ExecutionNotFound,
+    #[error("the execution is {0:?}, which does not allow that")]
+    NotNow(Status),
     #[error("the key belongs to a different request")]
     Conflict { name: ExecutionName },
     #[error("the storage takes no more requests for now")]
@@ -35,6 +39,10 @@ pub(super) enum Refusal {
     Unavailable(#[source] StoreError),
     #[error("the storage holds or was sent something it should not")]
     Internal(#[source] StoreError),
+    #[error("the engine is unavailable")]
+    EngineUnavailable(#[source] EngineError),
+    #[error("the engine does not say what it was asked")]
+    EngineFailed(#[source] EngineError),
     #[error("a panic ended the request")]
     Panicked,
 }
@@ -57,6 +65,26 @@ impl From<execution::Error> for Refusal {
             execution::Error::Conflict { name } => Self::Conflict { name },
             execution::Error::InputTooLarge { .. } => Self::InputTooLarge,
             execution::Error::Store(error) => error.into(),
+        }
+    }
+}
+
+impl From<SteeringError> for Refusal {
+    fn from(error: SteeringError) -> Self {
+        match error {
+            SteeringError::NotNow(status) => Self::NotNow(status),
+            SteeringError::NotFound => Self::ExecutionNotFound,
+            SteeringError::Store(error) => error.into(),
+        }
+    }
+}
+
+impl From<EngineError> for Refusal {
+    fn from(error: EngineError) -> Self {
+        match error {
+            EngineError::Store(error) => error.into(),
+            EngineError::Unavailable(_) => Self::EngineUnavailable(error),
+            EngineError::Rejected(_) => Self::EngineFailed(error),
         }
     }
 }

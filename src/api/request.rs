@@ -1,6 +1,7 @@
 //! A call as the gateway room delivers it, the same for every gateway.
 
 use std::fmt;
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::{HeaderMap, Method};
@@ -8,6 +9,10 @@ use uuid::Uuid;
 
 /// Most bytes a request body may have, after base64 decoding: with its record it stays below DynamoDB's 400 KB for an item.
 pub const MAX_BODY_BYTES: usize = 256 * 1024;
+
+/// How long a call may wait for an execution to end where the gateway does not end it before: as long as a flow may take
+/// that can be started synchronously.
+pub const MAX_PATIENCE: Duration = Duration::from_secs(300);
 
 /// One call. Path, query and body are as the client sent them: nothing is decoded before the signature is checked.
 #[derive(Debug, Clone)]
@@ -32,6 +37,8 @@ pub struct Request {
     pub gateway_id: Option<String>,
     /// The trace the call belongs to: an X-Ray or W3C trace header.
     pub trace: Option<String>,
+    /// How long the gateway waits for the answer.
+    pub patience: Duration,
 }
 
 impl Request {

@@ -1,12 +1,39 @@
 //! The vendor's names for workflows and executions.
 
-use crate::execution::Execution;
+use crate::execution::Summary;
 
 /// The URN by which OBS and FunctionGraph v1 know an execution:
 /// `urn:fgs:<region>:<project_id>:execution:<workflow name>:<execution name>:<domain_id>`.
-pub(super) fn of_execution(execution: &Execution) -> String {
-    let Execution { key, workflow_name, region, domain_id, .. } = execution;
+pub(super) fn of_execution(execution: &Summary) -> String {
+    let Summary { key, workflow_name, region, domain_id, .. } = execution;
     format!("urn:fgs:{region}:{}:execution:{workflow_name}:{}:{domain_id}", key.project_id, key.name)
+}
+
+/// The URN by which OBS and FunctionGraph v1 know the workflow of an execution, `urn:fgs:<region>:<project_id>:graph:<name>`.
+pub(super) fn of_graph(execution: &Summary) -> String {
+    let Summary { key, workflow_name, region, .. } = execution;
+    format!("urn:fgs:{region}:{}:graph:{workflow_name}", key.project_id)
+}
+
+/// The URN by which FunctionGraph v2 knows the workflow of an execution,
+/// `urn:fss:<region>:<project_id>:workflow:default:<name>:latest`.
+pub(super) fn of_workflow(execution: &Summary) -> String {
+    let Summary { key, workflow_name, region, .. } = execution;
+    format!("urn:fss:{region}:{}:workflow:default:{workflow_name}:latest", key.project_id)
+}
+
+/// The project, workflow name and execution name in an execution's URN. Any region and domain are accepted, for they tell no
+/// execution from another. `None` for a text of another form.
+pub(super) fn parse_execution(urn: &str) -> Option<(&str, &str, &str)> {
+    let parts: Vec<&str> = urn.split(':').collect();
+    match parts.as_slice() {
+        ["urn", "fgs", region, project_id, "execution", workflow, name, domain]
+            if is_region(region) && is_region(domain) && is_graph_name(workflow) =>
+        {
+            Some((project_id, workflow, name))
+        }
+        _ => None,
+    }
 }
 
 /// The project and workflow name in a FunctionGraph v1 graph URN, `urn:fgs:<region>:<project_id>:graph:<name>`. Any region
@@ -80,6 +107,15 @@ mod tests {
         assert!(is_graph_name(&"a".repeat(64)) && !is_graph_name(&"a".repeat(65)) && !is_graph_name(""));
         assert!(is_graph_name("0") && is_graph_name("a_b-C") && !is_graph_name("_a") && !is_graph_name("-a"));
         assert!(!is_graph_name("a.b") && !is_graph_name("é") && !is_graph_name("a b") && !is_graph_name("a\n"));
+    }
+
+    #[test]
+    fn an_execution_urn_names_project_workflow_and_execution() {
+        let urn = "urn:fgs:cn-north-1:p1:execution:workflow-8f84:run@1:ae0d";
+        assert_eq!(parse_execution(urn), Some(("p1", "workflow-8f84", "run@1")));
+        for bad in ["urn:fgs:r:p:execution:w:run", "urn:fgs:r:p:graph:w:run:d", "urn:fgs:r:p:execution:.:run:d", ""] {
+            assert_eq!(parse_execution(bad), None, "{bad}");
+        }
     }
 
     proptest! {

@@ -29,8 +29,10 @@ pub(super) async fn run(config: &Config, project_id: &str, paths: &[PathBuf]) ->
     };
     println!("loading into {place}");
     let stores = Stores::open(config, SystemClock.now()).await?;
-    let workflows = Arc::new(Workflows::new(stores.workflows, Arc::new(SystemClock), 0));
-    let publisher = Publisher::new(workflows, app::engine(config), config.functions.clone());
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let engine = app::publishing_engine(config, &stores, &clock);
+    let workflows = Arc::new(Workflows::new(stores.workflows, clock, 0));
+    let publisher = Publisher::new(workflows, engine, config.functions.clone());
     let mut failed = 0;
     for path in paths {
         let file = path.display();

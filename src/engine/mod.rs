@@ -1,11 +1,16 @@
 //! Running flows.
 //!
 //! A flow is compiled to the Amazon States Language ([`compiler`]), and that text is what runs, wherever it runs.
-//! [`Publisher`] is how a definition becomes something that can be started.
+//! [`Publisher`] is how a definition becomes something that can be started, and [`nodes()`] tells what became of an execution
+//! in the flow's own words.
 
 pub mod compiler;
+#[cfg(feature = "embedded")]
+pub mod embedded;
+mod nodes;
 mod none;
 mod publisher;
 
+pub use nodes::{Call, Node, Run, error_document, nodes};
 pub use none::NoEngine;
 pub use publisher::{PublishError, Publisher};

@@ -1,13 +1,26 @@
 //! No engine at all.
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
 
-use crate::execution::{Engine, EngineError, Execution, RecordId, StateEvent};
+use crate::clock::Clock;
+use crate::execution::{Change, Ending, Engine, EngineError, Execution, ExecutionStore, RecordId, StateEvent, Status};
 use crate::workflow::{StoreError, Workflow};
 
-/// Runs nothing: executions stay scheduled. For whoever only wants the records (`FLOWGATE_ENGINE=none`).
-#[derive(Debug, Clone, Copy, Default)]
-pub struct NoEngine;
+/// Runs nothing: executions stay scheduled until a caller stops them. For whoever only wants the records
+/// (`FLOWGATE_ENGINE=none`).
+pub struct NoEngine {
+    store: Arc<dyn ExecutionStore>,
+    clock: Arc<dyn Clock>,
+}
+
+impl NoEngine {
+    /// Sees to the records of a store.
+    pub fn new(store: Arc<dyn ExecutionStore>, clock: Arc<dyn Clock>) -> Self {
+        Self { store, clock }
+    }
+}
 
 #[async_trait]
 impl Engine for NoEngine {
@@ -15,7 +28,15 @@ impl Engine for NoEngine {
         Ok(())
     }
 
-    async fn attend(&self, _: &RecordId) -> Result<(), StoreError> {
+    /// What is to be stopped is stopped, for nothing runs it.
+    async fn attend(&self, id: &RecordId) -> Result<(), StoreError> {
+        let now = self.clock.now();
+        let Some(execution) = self.store.get(id, now).await? else { return Ok(()) };
+        if execution.status == Status::Stopping {
+            let stopped = Change::End(Ending { status: Status::Cancelled, at: now, output: None, failure: None });
+            // Refused is as good: then it was stopped already.
+            self.store.change(&execution, &stopped, now, execution.expires_at).await?;
+        }
         Ok(())
     }
 

@@ -5,7 +5,7 @@ use uuid::Uuid;
 
 use crate::json::JsonText;
 
-/// A digest of everything that decides what an execution does: its workflow, input, headers and merge flag. Two starts
+/// A digest of everything that decides what an execution does: its workflow, input, headers, merge flag, and whether it is a test. Two starts
 /// under one key are repeats of each other exactly when their fingerprints are equal. It is taken over the parsed request,
 /// so key order, white space and the string-or-object form of a member do not matter.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -13,10 +13,16 @@ pub struct Fingerprint(String);
 
 impl Fingerprint {
     /// The fingerprint of a start.
-    pub fn of(workflow_id: Uuid, input: &JsonText, headers: Option<&JsonText>, merge_parameters: bool) -> Self {
+    pub fn of(
+        workflow_id: Uuid,
+        input: &JsonText,
+        headers: Option<&JsonText>,
+        merge_parameters: bool,
+        is_test: bool,
+    ) -> Self {
         let headers = headers.map(JsonText::value).filter(|value| value.as_object().is_some_and(|map| !map.is_empty()));
         // An array separates its members unambiguously, so no two different starts share one text.
-        let canonical = serde_json::json!([workflow_id.to_string(), input.value(), headers, merge_parameters]);
+        let canonical = serde_json::json!([workflow_id.to_string(), input.value(), headers, merge_parameters, is_test]);
         Self(hex::encode(Sha256::digest(canonical.to_string())))
     }
 
@@ -39,7 +45,7 @@ mod tests {
 
     fn of(input: &str, headers: Option<&str>, merge: bool) -> Fingerprint {
         let json = |text: &str| JsonText::parse(text).expect("valid JSON");
-        Fingerprint::of(Uuid::nil(), &json(input), headers.map(json).as_ref(), merge)
+        Fingerprint::of(Uuid::nil(), &json(input), headers.map(json).as_ref(), merge, false)
     }
 
     #[test]
@@ -59,8 +65,13 @@ mod tests {
         assert_ne!(base, of("{\"a\":1}", None, true));
         assert_ne!(
             base,
-            Fingerprint::of(Uuid::max(), &JsonText::parse("{\"a\":1}").expect("valid JSON"), None, false),
+            Fingerprint::of(Uuid::max(), &JsonText::parse("{\"a\":1}").expect("valid JSON"), None, false, false),
             "another workflow"
+        );
+        assert_ne!(
+            base,
+            Fingerprint::of(Uuid::nil(), &JsonText::parse("{\"a\":1}").expect("valid JSON"), None, false, true),
+            "a test"
         );
     }
 

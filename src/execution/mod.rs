@@ -23,3 +23,4 @@ pub use record::{Ending, Execution, ExecutionKey, Failure, Origin, RecordId};
 pub use service::{Caller, Dispatch, Error, Executions, MAX_INPUT_BYTES, Options, Start, StartKey, Started};
 pub use status::Status;
 pub use steering::SteeringError;
+pub use watching::{ListError, MAX_LOOKED_THROUGH, Selection, Slice};

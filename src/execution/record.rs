@@ -3,7 +3,7 @@
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
-use super::{ExecutionName, Fingerprint, Status};
+use super::{ExecutionName, Fingerprint, Status, Summary};
 use crate::clock::Timestamp;
 use crate::json::JsonText;
 use crate::workflow::MachineId;
@@ -113,6 +113,24 @@ pub struct Execution {
     pub updated_at: Timestamp,
     /// When the record may be forgotten.
     pub expires_at: Timestamp,
+}
+
+impl Execution {
+    /// What lists show of it.
+    pub fn summary(&self) -> Summary {
+        Summary {
+            key: self.key.clone(),
+            workflow_name: self.workflow_name.clone(),
+            origin: self.origin,
+            region: self.region.clone(),
+            domain_id: self.domain_id.clone(),
+            status: self.status,
+            started_by: self.started_by.clone(),
+            started_at: self.started_at,
+            updated_at: self.updated_at,
+            ended_at: self.ending.as_ref().map(|ending| ending.at),
+        }
+    }
 }
 
 /// How an attempt of an execution ended.

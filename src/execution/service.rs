@@ -193,7 +193,13 @@ impl Executions {
         let (workflow, options) = (&start.workflow, &start.options);
         let sent = start.sent.as_ref().unwrap_or(&start.input);
         Execution {
-            fingerprint: Fingerprint::of(workflow.id, sent, options.headers.as_ref(), options.merge_parameters),
+            fingerprint: Fingerprint::of(
+                workflow.id,
+                sent,
+                options.headers.as_ref(),
+                options.merge_parameters,
+                start.is_test,
+            ),
             key: ExecutionKey {
                 project_id: workflow.project_id.clone(),
                 workflow_id: workflow.id,

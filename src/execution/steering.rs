@@ -44,15 +44,20 @@ impl Executions {
     ) -> Result<Execution, SteeringError> {
         let now = self.clock.now();
         let id = execution.key.record_id();
-        match self.store.change(execution, change, now, self.expires_at(now)).await? {
-            Changed::Done(changed) => {
-                self.attend(&id).await;
-                // The engine may have carried it out already.
-                Ok(self.store.get(&id, now).await?.unwrap_or(*changed))
+        let mut seen = execution.clone();
+        loop {
+            match self.store.change(&seen, change, now, self.expires_at(now)).await? {
+                Changed::Done(changed) => {
+                    self.attend(&id).await;
+                    // The engine may have carried it out already.
+                    return Ok(self.store.get(&id, now).await?.unwrap_or(*changed));
+                }
+                Changed::Refused(current) if already.contains(&current.status) => return Ok(*current),
+                // Another attempt has begun since the record was read.
+                Changed::Refused(current) if current.attempt != seen.attempt => seen = *current,
+                Changed::Refused(current) => return Err(SteeringError::NotNow(current.status)),
+                Changed::NotFound => return Err(SteeringError::NotFound),
             }
-            Changed::Refused(current) if already.contains(&current.status) => Ok(*current),
-            Changed::Refused(current) => Err(SteeringError::NotNow(current.status)),
-            Changed::NotFound => Err(SteeringError::NotFound),
         }
     }
 }

@@ -19,7 +19,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::Semaphore;
 
 use super::{below, is_query, trace};
-use crate::api::{Apis, Fault, MAX_BODY_BYTES, Request, RequestId};
+use crate::api::{Apis, Fault, MAX_BODY_BYTES, MAX_PATIENCE, Request, RequestId};
 
 /// How long a connection may stay idle, or a client take to send its headers: longer than the minute for which proxies and
 /// load balancers keep idle connections, so that it is they who close them.
@@ -148,6 +148,7 @@ async fn into_request(request: http::Request<Incoming>, base_path: &str) -> Requ
         headers: parts.headers,
         body,
         fault: body_fault.or(query_fault),
+        patience: MAX_PATIENCE,
     }
 }
 

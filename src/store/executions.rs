@@ -454,7 +454,7 @@ mod tests {
             }),
             due_at: Some(Timestamp::from_millis(1_795_219_200_789)),
             tries: 3,
-            fingerprint: Fingerprint::of(Uuid::from_u128(7), &input, None, true),
+            fingerprint: Fingerprint::of(Uuid::from_u128(7), &input, None, true, true),
             headers: Some(JsonText::parse("{\"tenantId\":\"user1\"}").expect("valid JSON")),
             input,
             merge_parameters: true,

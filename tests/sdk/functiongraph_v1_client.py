@@ -40,6 +40,16 @@ class FunctionGraphV1Client(Client):
             response_type="StartExecutionResponse",
         )
 
+    def get(self, path, response_type="StartExecutionResponse", **query):
+        """Asks for what lies below the project; the core signs and sends it, and the answer is on the wire."""
+        return self.do_http_request(
+            method="GET",
+            resource_path="/v1.0/{project_id}/" + path,
+            query_params=list(query.items()),
+            header_params={"Content-Type": "application/json"},
+            response_type=response_type,
+        )
+
     def show_graph(self, graph_urn):
         return self.do_http_request(
             method="GET",

@@ -29,7 +29,8 @@ def workflow_urn(name, project_id=keys.PROJECT, region=keys.REGION):
 class Server:
     """A process of the binary over an empty data directory."""
 
-    def __init__(self, binary, directory):
+    def __init__(self, binary, directory, **settings):
+        """`settings` are further variables of the process."""
         self._log = directory / "log"
         credentials = directory / "credentials.json"
         credentials.write_text(json.dumps(keys.credentials_file()))
@@ -41,6 +42,7 @@ class Server:
             "FLOWGATE_CREDENTIALS_FILE": str(credentials),
             "FLOWGATE_LOG_FORMAT": "json",
             "HOME": str(directory),
+            **settings,
         }
         with self._log.open("wb") as log:
             self._process = subprocess.Popen(

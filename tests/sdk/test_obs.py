@@ -285,9 +285,6 @@ class TestNotServed:
             (lambda: client.deleteWorkflow("media-transcode"), "/v2/workflows/media-transcode"),
             (lambda: client.updateWorkflow("media-transcode"), "/v2/workflows/media-transcode"),
             (lambda: client.createWorkflow("template", "graph", "agency"), "/v2/workflows/graph"),
-            (lambda: client.getWorkflowExecution("name", "media-transcode"), "/v2/workflowexecutions/name"),
-            (lambda: client.restoreFailedWorkflowExecution("n", "media-transcode"), "/v2/workflowexecutions/n"),
-            (lambda: client.listWorkflowExecution("media-transcode"), "/v2/workflowexecutions"),
             (lambda: client.getWorkflowTemplate("template"), "/v2/workflowtemplates/template"),
         ]:
             assert refusal(server, call, resource) == self.NOT_SERVED, resource

@@ -54,7 +54,7 @@ async fn every_field_of_a_record_comes_back_as_it_was_written() {
     assert_eq!(input.as_str().len(), MAX_INPUT_BYTES);
     let headers = json("{\"tenantId\": \"用户1\", \"n\": 1.50}");
     let full = Execution {
-        fingerprint: Fingerprint::of(Uuid::from_u128(7), &input, Some(&headers), true),
+        fingerprint: Fingerprint::of(Uuid::from_u128(7), &input, Some(&headers), true, false),
         key: key(&"😀".repeat(80)),
         workflow_name: "w".repeat(64),
         region: "local-1".into(),

@@ -126,7 +126,7 @@ fn key(text: &str) -> ExecutionKey {
 fn execution(text: &str) -> Execution {
     let input = json("{}");
     Execution {
-        fingerprint: Fingerprint::of(Uuid::from_u128(7), &input, None, false),
+        fingerprint: Fingerprint::of(Uuid::from_u128(7), &input, None, false, false),
         key: key(text),
         workflow_name: "media-transcode".into(),
         machine: MachineId::of("{}"),

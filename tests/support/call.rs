@@ -8,6 +8,7 @@ use flowgate::auth::{Credential, Credentials, Incoming, sign_obs, sign_sdk_hmac}
 use flowgate::clock::Timestamp;
 use flowgate::workflow::{WorkflowName, id_of};
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
@@ -28,7 +29,7 @@ pub fn workflow_id() -> Uuid {
 }
 
 /// The id of a workflow of [`PROJECT`], whether there is one of that name or not.
-fn id_in_project(workflow: &str) -> Uuid {
+pub fn id_in_project(workflow: &str) -> Uuid {
     id_of(PROJECT, &WorkflowName::parse(workflow).expect("a valid name"))
 }
 
@@ -123,6 +124,89 @@ impl Call {
     pub fn start_v2(input: &str) -> Self {
         let path = format!("/v2/{PROJECT}/fgs/workflows/{}/executions", workflow_id());
         Self::new(Api::V2, &path, format!("{{\"input\":{input}}}"))
+    }
+
+    /// A GET.
+    pub fn get(api: Api, path: &str, query: &str) -> Self {
+        Self { method: "GET".into(), query: query.into(), ..Self::new(api, path, "") }
+    }
+
+    /// Shows an execution of a workflow of [`PROJECT`].
+    pub fn show(api: Api, workflow: &str, name: &str) -> Self {
+        let name = utf8_percent_encode(name, NON_ALPHANUMERIC);
+        match api {
+            Api::Obs => {
+                Self::get(api, &format!("/v2/workflowexecutions/{name}"), &format!("x-workflow-graph-name={workflow}"))
+            }
+            Api::V1 => {
+                let urn = format!("urn%3Afgs%3Ar%3A{PROJECT}%3Aexecution%3A{workflow}%3A{name}%3Ad");
+                Self::get(api, &format!("/v1.0/{PROJECT}/cloud_graphs/executions/{urn}"), "")
+            }
+            Api::V2 => {
+                let id = id_in_project(workflow);
+                Self::get(api, &format!("/v2/{PROJECT}/fgs/workflows/{id}/executions/{name}"), "")
+            }
+        }
+    }
+
+    /// Lists the executions of a workflow of [`PROJECT`]. OBS is told the workflow by the query, which `query` continues.
+    pub fn list(api: Api, workflow: &str, query: &str) -> Self {
+        match api {
+            Api::Obs => Self::get(api, "/v2/workflowexecutions", &format!("x-workflow-graph-name={workflow}{query}")),
+            Api::V1 => {
+                let urn = format!("urn%3Afgs%3Ar%3A{PROJECT}%3Agraph%3A{workflow}");
+                Self::get(api, &format!("/v1.0/{PROJECT}/cloud_graphs/{urn}/executions"), query)
+            }
+            Api::V2 => {
+                let id = id_in_project(workflow);
+                Self::get(api, &format!("/v2/{PROJECT}/fgs/workflows/{id}/executions"), query)
+            }
+        }
+    }
+
+    /// The page that FunctionGraph v2 has beside its list.
+    pub fn list_history(workflow: &str, query: &str) -> Self {
+        let id = id_in_project(workflow);
+        Self::get(Api::V2, &format!("/v2/{PROJECT}/fgs/workflows/{id}/executions-history"), query)
+    }
+
+    /// Stops an execution through one of the two APIs that can.
+    pub fn stop(api: Api, workflow: &str, name: &str) -> Self {
+        match api {
+            Api::Obs => panic!("OBS has no way to stop an execution"),
+            Api::V1 => {
+                let executions = json!({"execution_urn": format!("urn:fgs:r:{PROJECT}:execution:{workflow}:{name}:d")});
+                let body = json!({"action_type": "stop", "executions": executions}).to_string();
+                let urn = format!("urn%3Afgs%3Ar%3A{PROJECT}%3Agraph%3A{workflow}");
+                Self::new(api, &format!("/v1.0/{PROJECT}/cloud_graphs/{urn}/executions/action"), body)
+            }
+            Api::V2 => {
+                let id = id_in_project(workflow);
+                Self::new(api, &format!("/v2/{PROJECT}/fgs/workflows/{id}/executions/{name}/terminate"), "")
+            }
+        }
+    }
+
+    /// Has an execution tried again through one of the two APIs that can.
+    pub fn retry(api: Api, workflow: &str, name: &str) -> Self {
+        match api {
+            Api::Obs => Self { method: "PUT".into(), ..Self::show(api, workflow, name) },
+            Api::V1 => panic!("FunctionGraph v1 has no way to retry an execution"),
+            Api::V2 => {
+                let id = id_in_project(workflow);
+                Self::new(api, &format!("/v2/{PROJECT}/fgs/workflows/{id}/executions/{name}/retry"), "")
+            }
+        }
+    }
+
+    /// Starts a workflow and waits for its end.
+    pub fn start_sync(workflow: &str, input: &str) -> Self {
+        let id = id_in_project(workflow);
+        Self::new(
+            Api::V2,
+            &format!("/v2/{PROJECT}/fgs/workflows/{id}/sync-executions"),
+            format!("{{\"input\":{input}}}"),
+        )
     }
 
     /// Names another workflow of the project in the path, by name or id as before.

@@ -4,6 +4,7 @@ mod answer;
 mod call;
 mod clock;
 mod emulator;
+pub mod engine;
 pub mod gate;
 pub mod mutation;
 pub mod process;
@@ -18,9 +19,9 @@ use std::sync::Arc;
 use flowgate::api::Apis;
 use flowgate::auth::{Authenticator, Credentials, StaticCredentials};
 use flowgate::clock::{Clock, FixedClock, Timestamp};
-use flowgate::engine::compiler::FunctionNames;
-use flowgate::engine::{NoEngine, Publisher};
-use flowgate::execution::{Dispatch, ExecutionStore, Executions, RandomIds};
+use flowgate::engine::NoEngine;
+use flowgate::engine::compiler::{FunctionNames, compile};
+use flowgate::execution::{Dispatch, Engine, ExecutionStore, Executions, RandomIds};
 use flowgate::gateway::lambda::Function;
 use flowgate::store::{self, DynamoStore, Endpoint, Patience};
 use flowgate::workflow::{WorkflowStore, Workflows, files};
@@ -28,9 +29,10 @@ use lambda_http::{Context, LambdaEvent};
 use serde_json::Value;
 
 pub use answer::Answer;
-pub use call::{Api, Call, Front, HOST, workflow_id};
+pub use call::{Api, Call, Front, HOST, id_in_project, workflow_id};
 pub use clock::TestClock;
 pub use emulator::Emulator;
+pub use engine::Watched;
 pub use proxy::{Fault, Proxy};
 
 /// The project of the sample credentials.
@@ -61,11 +63,11 @@ pub const RETENTION_DAYS: u32 = 90;
 
 /// Stores the sample workflows for [`PROJECT`].
 pub async fn publish_samples(store: Arc<dyn WorkflowStore>) {
-    let workflows = Arc::new(Workflows::new(store, Arc::new(FixedClock(fixed_time())), 0));
-    let publisher = Publisher::new(workflows, Arc::new(NoEngine), FunctionNames::default());
+    let workflows = Workflows::new(store, Arc::new(FixedClock(fixed_time())), 0);
     for (path, definition) in files::read_definitions(&root().join("workflows")).expect("the samples") {
         let definition = definition.unwrap_or_else(|error| panic!("{}: {error}", path.display()));
-        publisher.publish(PROJECT, definition).await.expect("a stored workflow");
+        let machine = compile(definition.flow(), &FunctionNames::default()).expect("a sample compiles").text();
+        workflows.publish(PROJECT, definition, &machine).await.expect("a stored workflow");
     }
 }
 
@@ -86,6 +88,8 @@ pub async fn empty_table() -> Arc<DynamoStore> {
 /// The program as the function runs it: sample credentials, sample workflows, and the clock of the event files.
 pub struct TestApp {
     function: Function,
+    /// When Lambda would end an invocation, in milliseconds since the Unix epoch.
+    deadline: u64,
 }
 
 impl TestApp {
@@ -107,13 +111,33 @@ impl TestApp {
         workflows: Arc<dyn WorkflowStore>,
         clock: Arc<dyn Clock>,
     ) -> Self {
+        let engine = Arc::new(NoEngine::new(executions.clone(), clock.clone()));
+        Self::with_engine(executions, workflows, clock, engine, Credentials::sample())
+    }
+
+    /// The same with an engine and credentials of the test's own.
+    pub fn with_engine(
+        executions: Arc<dyn ExecutionStore>,
+        workflows: Arc<dyn WorkflowStore>,
+        clock: Arc<dyn Clock>,
+        engine: Arc<dyn Engine>,
+        credentials: Credentials,
+    ) -> Self {
         let workflows = Arc::new(Workflows::new(workflows, clock.clone(), 30));
-        let (engine, ids) = (Arc::new(NoEngine), Arc::new(RandomIds));
+        let ids = Arc::new(RandomIds);
         let executions = Executions::new(executions, engine, clock.clone(), ids, Dispatch::ByStream, RETENTION_DAYS);
-        let credentials = Arc::new(StaticCredentials::new(Credentials::sample()));
+        let credentials = Arc::new(StaticCredentials::new(credentials));
         let authenticator = Authenticator::new(credentials, clock.clone(), 900);
         let apis = Apis::new(authenticator, executions, workflows, clock, "local-1");
-        Self { function: Function::new(apis, "") }
+        Self {
+            function: Function::new(apis, ""),
+            deadline: u64::try_from(Timestamp::MAX.millis()).expect("after 1970"),
+        }
+    }
+
+    /// The same, where Lambda ends an invocation at once.
+    pub fn in_haste(self) -> Self {
+        Self { deadline: 0, ..self }
     }
 
     /// Sends a call as it is through a REST API and reads the answer.
@@ -126,6 +150,7 @@ impl TestApp {
         let payload = serde_json::from_value(event.clone()).expect("an event of an HTTP front end");
         let mut context = Context::default();
         context.request_id = INVOCATION_ID.into();
+        context.deadline = self.deadline;
         let answer = self.function.invoke(LambdaEvent::new(payload, context)).await;
         let answer = answer.unwrap_or_else(|never| match never {});
         serde_json::to_value(answer).expect("an answer is JSON")

@@ -17,10 +17,17 @@ pub(in crate::api) enum Error {
     /// A member is missing or of the wrong type; the text names it.
     #[error("{0}")]
     InvalidParameter(String),
-    #[error("graph_urn must have the form urn:fgs:<region>:<project_id>:graph:<graph_name> with the caller's project")]
-    InvalidUrn,
-    #[error("action_type must be start")]
+    /// The text names the parameter and the form it must have.
+    #[error("{0}")]
+    InvalidUrn(&'static str),
+    #[error("action_type must be start, test_start or stop")]
     InvalidActionType,
+    /// Where a list is to begin.
+    #[error("{0}")]
+    InvalidStart(String),
+    /// How long it may be.
+    #[error("{0}")]
+    InvalidLimit(String),
     #[error("executions.execution_name {0}")]
     InvalidExecutionName(InvalidName),
     #[error("executions.input {0}")]
@@ -42,7 +49,9 @@ impl Error {
             Self::EmptyBody => (StatusCode::BAD_REQUEST, "FGS.0008"),
             Self::InvalidJson => (StatusCode::BAD_REQUEST, "FGS.0009"),
             Self::InvalidParameter(_) => (StatusCode::BAD_REQUEST, "FGS.0005"),
-            Self::InvalidUrn => (StatusCode::BAD_REQUEST, "FGS.0010"),
+            Self::InvalidUrn(_) => (StatusCode::BAD_REQUEST, "FGS.0010"),
+            Self::InvalidStart(_) => (StatusCode::BAD_REQUEST, "FGS.2004"),
+            Self::InvalidLimit(_) => (StatusCode::BAD_REQUEST, "FGS.2005"),
             Self::InvalidActionType => (StatusCode::BAD_REQUEST, "FGS.2006"),
             Self::InvalidExecutionName(_) => (StatusCode::BAD_REQUEST, "FGS.2001"),
             Self::InvalidInput(_) => (StatusCode::BAD_REQUEST, "FGS.2008"),
@@ -63,10 +72,16 @@ impl Error {
                 Refusal::MethodNotAllowed { .. } => (StatusCode::METHOD_NOT_ALLOWED, "FGS.0012"),
                 Refusal::NotServed => (StatusCode::NOT_IMPLEMENTED, "FGS.0012"),
                 Refusal::WorkflowNotFound => (StatusCode::NOT_FOUND, "FGS.1011"),
+                Refusal::ExecutionNotFound => (StatusCode::NOT_FOUND, "FGS.2002"),
+                Refusal::NotNow(_) => (StatusCode::CONFLICT, "FGS.2022"),
                 Refusal::Conflict { .. } => (StatusCode::CONFLICT, "FGS.4106"),
                 Refusal::Throttled(_) => (StatusCode::TOO_MANY_REQUESTS, "FSS.0429"),
-                Refusal::Unavailable(_) => (StatusCode::SERVICE_UNAVAILABLE, "FGS.0015"),
-                Refusal::Internal(_) | Refusal::Panicked => (StatusCode::INTERNAL_SERVER_ERROR, "FGS.0007"),
+                Refusal::Unavailable(_) | Refusal::EngineUnavailable(_) => {
+                    (StatusCode::SERVICE_UNAVAILABLE, "FGS.0015")
+                }
+                Refusal::Internal(_) | Refusal::EngineFailed(_) | Refusal::Panicked => {
+                    (StatusCode::INTERNAL_SERVER_ERROR, "FGS.0007")
+                }
             },
         }
     }
@@ -87,14 +102,16 @@ impl Error {
             Refusal::MethodNotAllowed { allow } => format!("the path takes only {allow}"),
             Refusal::NotServed => "this operation is not served here".to_owned(),
             Refusal::WorkflowNotFound => "the workflow does not exist".to_owned(),
+            Refusal::ExecutionNotFound => "the execution does not exist".to_owned(),
+            Refusal::NotNow(_) => "the execution has ended".to_owned(),
             Refusal::Conflict { .. } => {
                 "executions.execution_name belongs to an execution that a different request started".to_owned()
             }
             Refusal::Throttled(_) => "Too many requests.".to_owned(),
-            Refusal::Unavailable(_) => {
+            Refusal::Unavailable(_) | Refusal::EngineUnavailable(_) => {
                 "the service is unavailable for now; repeating the same request is safe".to_owned()
             }
-            Refusal::Internal(_) | Refusal::Panicked => "internal error".to_owned(),
+            Refusal::Internal(_) | Refusal::EngineFailed(_) | Refusal::Panicked => "internal error".to_owned(),
         }
     }
 }

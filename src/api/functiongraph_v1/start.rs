@@ -1,18 +1,21 @@
-//! `POST /v1.0/{project_id}/cloud_graphs/{graph_urn}/executions/action` with `action_type` `start`: "Starting a Workflow
-//! Instance".
+//! `POST /v1.0/{project_id}/cloud_graphs/{graph_urn}/executions/action` with `action_type` `start` and `test_start`:
+//! "Starting a Workflow Instance", "Testing a Workflow".
 
 use serde::Serialize;
 
-use super::Error;
+use super::{Error, words};
 use crate::api::refusal::Refusal;
-use crate::api::{Apis, Reply, Request, path, starting, urn};
+use crate::api::{Apis, Reply, Request, starting, urn, watching};
 use crate::auth::Principal;
 use crate::execution::{ExecutionName, Options, Origin, Start, StartKey};
-use crate::json::{self, Invalid, JsonText, Members};
+use crate::json::{JsonText, Members};
 use crate::workflow::{WorkflowName, WorkflowRef};
 
 /// Most bytes of `executions.input`.
 const MAX_INPUT_BYTES: usize = 32_768;
+
+/// The name of a `test_start` in a credential's allow-list and in the log.
+const TEST: &str = "test_start";
 
 /// The answer's body.
 #[derive(Serialize)]
@@ -21,7 +24,7 @@ struct Answer {
     started_at: String,
 }
 
-/// The request's body, checked.
+/// The body's `executions`, checked.
 struct Body {
     execution_name: ExecutionName,
     input: JsonText,
@@ -31,13 +34,13 @@ pub(super) async fn run(
     apis: &Apis,
     request: &Request,
     principal: &Principal,
-    graph_urn: &str,
+    name: WorkflowName,
+    executions: &Members,
+    is_test: bool,
 ) -> Result<Reply, Error> {
-    if !principal.may(starting::OPERATION) {
-        return Err(Refusal::OperationNotAllowed.into());
-    }
-    let name = parse_graph_urn(graph_urn, &principal.project_id)?;
-    let body = Body::parse(&request.body)?;
+    let operation = if is_test { TEST } else { starting::OPERATION };
+    watching::allow(principal, operation)?;
+    let body = Body::parse(executions)?;
     // The execution's name is the key of a v1 start; an Idempotency-Key is checked and has nothing to add.
     starting::idempotency_key(request).map_err(Error::InvalidParameter)?;
     let workflow = starting::find_workflow(apis, principal, &WorkflowRef::Name(name)).await?;
@@ -50,7 +53,7 @@ pub(super) async fn run(
             sent: None,
             options: Options::default(),
             origin: Origin::FunctionGraphV1,
-            is_test: false,
+            is_test,
             region: apis.region.to_string(),
             caller: starting::caller(request, principal),
         })
@@ -58,48 +61,16 @@ pub(super) async fn run(
         .map_err(Refusal::from)?;
     let execution = started.execution;
     let reply = Reply::json(&Answer {
-        execution_urn: urn::of_execution(&execution),
+        execution_urn: urn::of_execution(&execution.summary()),
         started_at: execution.started_at.iso_millis(),
     });
     let replayed = Some(started.replayed);
-    Ok(Reply {
-        operation: Some(starting::OPERATION),
-        execution: Some(execution.key.name.to_string()),
-        replayed,
-        ..reply
-    })
-}
-
-fn parse_graph_urn(segment: &str, own_project: &str) -> Result<WorkflowName, Error> {
-    let decoded = path::decode(segment).ok_or(Error::InvalidUrn)?;
-    let (project_id, name) = urn::parse_graph(&decoded).ok_or(Error::InvalidUrn)?;
-    if project_id != own_project {
-        return Err(Error::InvalidUrn);
-    }
-    WorkflowName::parse(name).map_err(|_| Error::InvalidUrn)
+    Ok(Reply { operation: Some(operation), execution: Some(execution.key.name.to_string()), replayed, ..reply })
 }
 
 impl Body {
-    fn parse(body: &[u8]) -> Result<Self, Error> {
-        if body.is_empty() {
-            return Err(Error::EmptyBody);
-        }
-        let members = json::members(body).map_err(|invalid| match invalid {
-            Invalid::Syntax => Error::InvalidJson,
-            Invalid::NotAnObject => Error::InvalidParameter("the request body must be a JSON object".into()),
-        })?;
-        let action_type = text_member(&members, "action_type", "action_type")?;
-        if action_type != "start" {
-            return Err(Error::InvalidActionType);
-        }
-        let executions = members
-            .get("executions")
-            .ok_or_else(|| Error::InvalidParameter("executions is missing".into()))
-            .and_then(|value| {
-                json::members(value.get().as_bytes())
-                    .map_err(|problem| Error::InvalidParameter(format!("executions {problem}")))
-            })?;
-        let name = text_member(&executions, "execution_name", "executions.execution_name")?;
+    fn parse(executions: &Members) -> Result<Self, Error> {
+        let name = words::text_member(executions, "execution_name", "executions.execution_name")?;
         let execution_name = ExecutionName::parse(&name).map_err(Error::InvalidExecutionName)?;
         let input =
             executions.get("input").ok_or_else(|| Error::InvalidParameter("executions.input is missing".into()))?;
@@ -112,9 +83,4 @@ impl Body {
         let input = JsonText::parse(&text).map_err(|problem| Error::InvalidInput(problem.to_string()))?;
         Ok(Self { execution_name, input })
     }
-}
-
-fn text_member(members: &Members, name: &str, path: &str) -> Result<String, Error> {
-    let value = members.get(name).ok_or_else(|| Error::InvalidParameter(format!("{path} is missing")))?;
-    serde_json::from_str(value.get()).map_err(|_| Error::InvalidParameter(format!("{path} must be a string")))
 }

@@ -6,6 +6,9 @@ use http::StatusCode;
 use crate::api::refusal::Refusal;
 use crate::api::{Fault, Reply, Request, error_body};
 use crate::auth;
+use crate::execution::ExecutionName;
+
+use super::words;
 
 /// A refusal of this API.
 #[derive(Debug, thiserror::Error)]
@@ -13,6 +16,9 @@ pub(in crate::api) enum Error {
     /// A parameter breaks its rule; the text names it.
     #[error("{0}")]
     Invalid(String),
+    /// A synchronous execution has not ended while the caller could be kept waiting.
+    #[error("execution `{0}` has not ended in time")]
+    GoesOn(ExecutionName),
     #[error(transparent)]
     Common(#[from] Refusal),
 }
@@ -26,8 +32,10 @@ impl Error {
     }
 
     fn status_and_code(&self) -> (StatusCode, &'static str) {
-        let Self::Common(refusal) = self else {
-            return (StatusCode::BAD_REQUEST, "FGS.3002");
+        let refusal = match self {
+            Self::Invalid(_) => return (StatusCode::BAD_REQUEST, "FGS.3002"),
+            Self::GoesOn(_) => return (StatusCode::GATEWAY_TIMEOUT, "FSS.0504"),
+            Self::Common(refusal) => refusal,
         };
         match refusal {
             Refusal::Undeliverable(Fault::BodyTooLarge) | Refusal::InputTooLarge => {
@@ -44,10 +52,14 @@ impl Error {
             Refusal::MethodNotAllowed { .. } => (StatusCode::METHOD_NOT_ALLOWED, "FSS.0405"),
             Refusal::NotServed => (StatusCode::NOT_IMPLEMENTED, "FSS.0501"),
             Refusal::WorkflowNotFound => (StatusCode::NOT_FOUND, "FGS.5002"),
+            Refusal::ExecutionNotFound => (StatusCode::NOT_FOUND, "FSS.0404"),
+            Refusal::NotNow(_) => (StatusCode::CONFLICT, "FSS.0409"),
             Refusal::Conflict { .. } => (StatusCode::CONFLICT, "FSS.0409"),
             Refusal::Throttled(_) => (StatusCode::TOO_MANY_REQUESTS, "FSS.0429"),
-            Refusal::Unavailable(_) => (StatusCode::SERVICE_UNAVAILABLE, "FSS.0503"),
-            Refusal::Internal(_) | Refusal::Panicked => (StatusCode::INTERNAL_SERVER_ERROR, "FGS.3002"),
+            Refusal::Unavailable(_) | Refusal::EngineUnavailable(_) => (StatusCode::SERVICE_UNAVAILABLE, "FSS.0503"),
+            Refusal::Internal(_) | Refusal::EngineFailed(_) | Refusal::Panicked => {
+                (StatusCode::INTERNAL_SERVER_ERROR, "FGS.3002")
+            }
         }
     }
 
@@ -55,6 +67,7 @@ impl Error {
     fn message(&self) -> String {
         let refusal = match self {
             Self::Invalid(problem) => return format!("Invalid parameters. {problem}"),
+            Self::GoesOn(name) => return format!("Gateway timeout. execution {name} has not ended yet and goes on"),
             Self::Common(refusal) => refusal,
         };
         match refusal {
@@ -76,15 +89,20 @@ impl Error {
             Refusal::MethodNotAllowed { allow } => format!("Method not allowed. the path takes only {allow}"),
             Refusal::NotServed => "Not implemented. this operation is not served here".to_owned(),
             Refusal::WorkflowNotFound => "Function flow not found.".to_owned(),
+            Refusal::ExecutionNotFound => "The specified resource was not found.".to_owned(),
+            Refusal::NotNow(status) => {
+                format!("Conflict. the execution has the status {}, which does not allow this", words::full_status(*status))
+            }
             Refusal::Conflict { .. } => {
                 "The specified resource already exists. the key belongs to an execution that a different request started"
                     .to_owned()
             }
             Refusal::Throttled(_) => "Too many requests.".to_owned(),
+            Refusal::EngineUnavailable(_) => "Service unavailable. repeating is safe".to_owned(),
             Refusal::Unavailable(_) => {
                 "Service unavailable. repeating is safe with X-WorkflowRun-ID or Idempotency-Key".to_owned()
             }
-            Refusal::Internal(_) | Refusal::Panicked => "Internal Error.".to_owned(),
+            Refusal::Internal(_) | Refusal::EngineFailed(_) | Refusal::Panicked => "Internal Error.".to_owned(),
         }
     }
 }

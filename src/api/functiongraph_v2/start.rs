@@ -3,21 +3,15 @@
 use serde::Serialize;
 use time::macros::format_description;
 use time::{Date, Duration};
-use uuid::Uuid;
 
-use super::Error;
+use super::{Error, words};
 use crate::api::refusal::Refusal;
-use crate::api::{Apis, Reply, Request, path, starting, urn};
+use crate::api::{Apis, Reply, Request, starting, watching};
 use crate::auth::Principal;
 use crate::clock::Timestamp;
 use crate::execution::{ExecutionName, Options, Origin, Start, StartKey};
 use crate::json::{self, JsonText, Members};
-use crate::workflow::{WorkflowName, WorkflowRef};
 
-/// Most characters of `workflow_id` in the vendor's schema.
-const MAX_WORKFLOW_ID_CHARS: usize = 512;
-/// `48aff955-ea10-4ffd-b426-190bc192dc14`.
-const UUID_CHARS: usize = 36;
 /// Most characters of an execution id in the vendor's schema.
 const MAX_RUN_ID_CHARS: usize = 64;
 
@@ -35,9 +29,9 @@ struct Headers {
 }
 
 /// The request's body, checked.
-struct Body {
-    input: JsonText,
-    headers: Option<JsonText>,
+pub(super) struct Body {
+    pub(super) input: JsonText,
+    pub(super) headers: Option<JsonText>,
 }
 
 pub(super) async fn run(
@@ -46,10 +40,8 @@ pub(super) async fn run(
     principal: &Principal,
     workflow_id: &str,
 ) -> Result<Reply, Error> {
-    if !principal.may(starting::OPERATION) {
-        return Err(Refusal::OperationNotAllowed.into());
-    }
-    let reference = parse_workflow_id(workflow_id, &principal.project_id)?;
+    watching::allow(principal, starting::OPERATION)?;
+    let reference = words::parse_workflow_id(workflow_id, &principal.project_id)?;
     let headers = Headers::parse(request, apis.clock.now())?;
     let idempotency_key = starting::idempotency_key(request).map_err(Error::Invalid)?;
     let body = Body::parse(&request.body)?;
@@ -82,26 +74,6 @@ pub(super) async fn run(
     let name = started.execution.key.name;
     let reply = Reply::json(&Answer { execution_id: name.as_str() });
     Ok(Reply { execution: Some(name.to_string()), replayed: Some(started.replayed), ..reply })
-}
-
-/// Reads the id of a workflow: a UUID, the vendor's workflow URN, or our plain name. `None` for a legal text that can be no
-/// workflow of the caller's, so that another project's workflow looks like one that does not exist.
-fn parse_workflow_id(segment: &str, own_project: &str) -> Result<Option<WorkflowRef>, Error> {
-    let decoded = path::decode(segment)
-        .filter(|id| (1..=MAX_WORKFLOW_ID_CHARS).contains(&id.chars().count()))
-        .ok_or_else(|| Error::Invalid(format!("workflow_id must have 1 to {MAX_WORKFLOW_ID_CHARS} characters")))?;
-    // Only the form with hyphens is an id; 32 hex digits could be a name.
-    if decoded.len() == UUID_CHARS
-        && let Ok(id) = Uuid::try_parse(&decoded)
-    {
-        return Ok(Some(WorkflowRef::Id(id)));
-    }
-    let name = match urn::parse_workflow(&decoded) {
-        Some((project_id, name)) if project_id == own_project => name,
-        Some(_) => return Ok(None),
-        None => &decoded,
-    };
-    Ok(WorkflowName::parse(name).ok().map(WorkflowRef::Name))
 }
 
 impl Headers {
@@ -145,7 +117,7 @@ fn parse_run_id(value: &str) -> Result<ExecutionName, Error> {
 }
 
 impl Body {
-    fn parse(body: &[u8]) -> Result<Self, Error> {
+    pub(super) fn parse(body: &[u8]) -> Result<Self, Error> {
         if body.is_empty() {
             return Err(Error::Invalid("the request body is empty".into()));
         }
@@ -198,20 +170,5 @@ mod tests {
         for bad in ["a".repeat(65), "a_b".into(), "a.b".into(), "é".into(), " a".into()] {
             assert!(parse_run_id(&bad).is_err(), "{bad}");
         }
-    }
-
-    #[test]
-    fn a_workflow_id_is_a_uuid_a_urn_or_a_name() {
-        let parse = |text: &str| parse_workflow_id(text, "p").expect("a legal id");
-        assert!(matches!(parse("48aff955-ea10-4ffd-b426-190bc192dc14"), Some(WorkflowRef::Id(_))));
-        assert!(matches!(parse("urn%3Afss%3Ar%3Ap%3Aworkflow%3Adefault%3Aa%3Alatest"), Some(WorkflowRef::Name(_))));
-        assert!(matches!(parse("media-transcode"), Some(WorkflowRef::Name(_))));
-        assert!(matches!(parse("48aff955ea104ffdb426190bc192dc14"), Some(WorkflowRef::Name(_))));
-        assert!(parse("urn:fss:r:other:workflow:default:a:latest").is_none(), "another project's");
-        assert!(parse("%7Bworkflow_id%7D").is_none(), "the SDK's template, sent when no id was set");
-        assert!(parse_workflow_id("", "p").is_err());
-        assert!(parse_workflow_id("%ff", "p").is_err());
-        assert!(parse_workflow_id(&"a".repeat(513), "p").is_err());
-        assert!(parse_workflow_id(&"%E5%80%BC".repeat(512), "p").is_ok(), "the limit counts characters");
     }
 }

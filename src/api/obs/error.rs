@@ -7,7 +7,7 @@ use http::{HeaderMap, StatusCode};
 use serde::Serialize;
 
 use crate::api::refusal::Refusal;
-use crate::api::{Fault, Reply, Request};
+use crate::api::{Fault, Reply, Request, execution_info};
 use crate::auth;
 
 /// A refusal of this API.
@@ -70,10 +70,16 @@ impl Error {
                 Refusal::MethodNotAllowed { .. } => (StatusCode::METHOD_NOT_ALLOWED, "MethodNotAllowed"),
                 Refusal::NotServed => (StatusCode::NOT_IMPLEMENTED, "ServiceNotImplemented"),
                 Refusal::WorkflowNotFound => (StatusCode::NOT_FOUND, "NoSuchWorkflow"),
+                Refusal::ExecutionNotFound => (StatusCode::NOT_FOUND, "NoSuchExecution"),
+                Refusal::NotNow(_) => (StatusCode::CONFLICT, "OperationAborted"),
                 Refusal::Conflict { .. } => (StatusCode::CONFLICT, "OperationAborted"),
                 Refusal::Throttled(_) => (StatusCode::SERVICE_UNAVAILABLE, "SlowDown"),
-                Refusal::Unavailable(_) => (StatusCode::SERVICE_UNAVAILABLE, "ServiceUnavailable"),
-                Refusal::Internal(_) | Refusal::Panicked => (StatusCode::INTERNAL_SERVER_ERROR, "InternalError"),
+                Refusal::Unavailable(_) | Refusal::EngineUnavailable(_) => {
+                    (StatusCode::SERVICE_UNAVAILABLE, "ServiceUnavailable")
+                }
+                Refusal::Internal(_) | Refusal::EngineFailed(_) | Refusal::Panicked => {
+                    (StatusCode::INTERNAL_SERVER_ERROR, "InternalError")
+                }
             },
         }
     }
@@ -102,12 +108,19 @@ impl Error {
                 Refusal::MethodNotAllowed { .. } => "Specified method is not supported.".to_owned(),
                 Refusal::NotServed => "this operation is not served here".to_owned(),
                 Refusal::WorkflowNotFound => "the specified workflow does not exist".to_owned(),
+                Refusal::ExecutionNotFound => "the specified execution does not exist".to_owned(),
+                Refusal::NotNow(status) => {
+                    format!("the execution is {}, which does not allow this", execution_info::status(*status))
+                }
                 Refusal::Conflict { .. } => "the Idempotency-Key belongs to a different request".to_owned(),
                 Refusal::Throttled(_) => "Please reduce your request rate.".to_owned(),
+                Refusal::EngineUnavailable(_) => "the service is unavailable for now; repeating is safe".to_owned(),
                 Refusal::Unavailable(_) => {
                     "the service is unavailable for now; repeating is safe with an Idempotency-Key".to_owned()
                 }
-                Refusal::Internal(_) | Refusal::Panicked => "the service met an internal error".to_owned(),
+                Refusal::Internal(_) | Refusal::EngineFailed(_) | Refusal::Panicked => {
+                    "the service met an internal error".to_owned()
+                }
             },
         }
     }

@@ -1,13 +1,18 @@
-//! The OBS workflow API ("Data+"), `/v2/workflows/...`: one operation served, the others known by name.
+//! The OBS workflow API ("Data+"), `/v2/workflows/...` and `/v2/workflowexecutions...`: starting and watching are served, the other
+//! operations known by name.
 
 mod error;
+mod list_executions;
+mod retry;
+mod show_execution;
 mod start;
+mod words;
 
 use http::Method;
 use http::header::{HeaderName, HeaderValue};
 
 use super::refusal::Refusal;
-use super::{Apis, Reply, Request, X_REQUEST_ID, path};
+use super::{Apis, Reply, Request, X_REQUEST_ID, path, starting, watching};
 use crate::auth::Family;
 
 use error::Error;
@@ -38,6 +43,12 @@ pub(super) fn is_trigger_policy(query: &str) -> bool {
 enum Operation<'a> {
     /// Start a workflow, named by the segment of the path.
     Start { graph_name: &'a str },
+    /// List the executions of a workflow.
+    ListExecutions,
+    /// Show an execution, named by the segment of the path.
+    ShowExecution { execution_name: &'a str },
+    /// Have an execution tried again, named by the segment of the path.
+    Retry { execution_name: &'a str },
 }
 
 impl<'a> Operation<'a> {
@@ -52,9 +63,10 @@ impl<'a> Operation<'a> {
             (["v2", "workflows", graph_name], &Method::POST) => Ok(Self::Start { graph_name }),
             (["v2", "workflows", _], &Method::GET | &Method::PUT | &Method::DELETE) => Err(Refusal::NotServed),
             (["v2", "workflows", _], _) => Err(Refusal::MethodNotAllowed { allow: "GET, POST, PUT, DELETE" }),
-            (["v2", "workflowexecutions"], &Method::GET) => Err(Refusal::NotServed),
+            (["v2", "workflowexecutions"], &Method::GET) => Ok(Self::ListExecutions),
             (["v2", "workflowexecutions"], _) => Err(Refusal::MethodNotAllowed { allow: "GET" }),
-            (["v2", "workflowexecutions", _], &Method::GET | &Method::PUT) => Err(Refusal::NotServed),
+            (["v2", "workflowexecutions", execution_name], &Method::GET) => Ok(Self::ShowExecution { execution_name }),
+            (["v2", "workflowexecutions", execution_name], &Method::PUT) => Ok(Self::Retry { execution_name }),
             (["v2", "workflowexecutions", _], _) => Err(Refusal::MethodNotAllowed { allow: "GET, PUT" }),
             (["v2", "workflow-authorization"], &Method::GET | &Method::POST) => Err(Refusal::NotServed),
             (["v2", "workflow-authorization"], _) => Err(Refusal::MethodNotAllowed { allow: "GET, POST" }),
@@ -69,12 +81,22 @@ impl<'a> Operation<'a> {
             _ => Err(Refusal::UnknownPath),
         }
     }
+
+    /// The name in a credential's allow-list and in the log.
+    fn name(&self) -> &'static str {
+        match self {
+            Self::Start { .. } => starting::OPERATION,
+            Self::ListExecutions => watching::LIST_EXECUTIONS,
+            Self::ShowExecution { .. } => watching::SHOW_EXECUTION,
+            Self::Retry { .. } => watching::RETRY,
+        }
+    }
 }
 
 /// Answers a call in the dialect of OBS, errors included.
 pub(super) async fn serve(apis: &Apis, request: &Request) -> Reply {
     let routed = Operation::route(request);
-    let operation = routed.as_ref().ok().map(|Operation::Start { .. }| super::starting::OPERATION);
+    let operation = routed.as_ref().ok().map(Operation::name);
     let reply = run(apis, request, routed).await.unwrap_or_else(|error| error.render(request));
     Reply { operation, ..identified(request, reply) }
 }
@@ -94,5 +116,10 @@ async fn run(apis: &Apis, request: &Request, routed: Result<Operation<'_>, Refus
     let principal = apis.admit(Family::Obs, request).await?;
     match routed? {
         Operation::Start { graph_name } => start::run(apis, request, &principal, graph_name).await,
+        Operation::ListExecutions => list_executions::run(apis, request, &principal).await,
+        Operation::ShowExecution { execution_name } => {
+            show_execution::run(apis, request, &principal, execution_name).await
+        }
+        Operation::Retry { execution_name } => retry::run(apis, request, &principal, execution_name).await,
     }
 }

@@ -4,14 +4,14 @@ use serde::Serialize;
 use serde_json::value::{RawValue, to_raw_value};
 use serde_json::{Map, Value};
 
-use super::Error;
+use super::{Error, words};
 use crate::api::refusal::Refusal;
-use crate::api::{Apis, Reply, Request, path, starting, urn};
+use crate::api::{Apis, Reply, Request, path, starting, urn, watching};
 use crate::auth::Principal;
 use crate::execution::{Options, Origin, Start, StartKey};
 use crate::json::{self, JsonText, Members};
 use crate::workflow::parameters::InputError;
-use crate::workflow::{Parameter, WorkflowName, WorkflowRef, parameters};
+use crate::workflow::{Parameter, WorkflowRef, parameters};
 
 const MAX_OBJECT_BYTES: usize = 1024;
 
@@ -45,10 +45,8 @@ pub(super) async fn run(
     principal: &Principal,
     graph_name: &str,
 ) -> Result<Reply, Error> {
-    if !principal.may(starting::OPERATION) {
-        return Err(Refusal::OperationNotAllowed.into());
-    }
-    let name = parse_graph_name(graph_name)?;
+    watching::allow(principal, starting::OPERATION)?;
+    let name = words::parse_graph_name(&path::decode(graph_name).unwrap_or_default())?;
     let body = Body::parse(&request.body)?;
     let key = match starting::idempotency_key(request).map_err(Error::InvalidArgument)? {
         Some(key) => StartKey::Idempotency(key),
@@ -74,21 +72,11 @@ pub(super) async fn run(
         .map_err(Refusal::from)?;
     let execution = started.execution;
     let reply = Reply::json(&Answer {
-        execution_urn: urn::of_execution(&execution),
+        execution_urn: urn::of_execution(&execution.summary()),
         execution_name: execution.key.name.as_str(),
         started_at: execution.started_at.iso_millis(),
     });
     Ok(Reply { execution: Some(execution.key.name.to_string()), replayed: Some(started.replayed), ..reply })
-}
-
-fn parse_graph_name(segment: &str) -> Result<WorkflowName, Error> {
-    let legal = path::decode(segment).filter(|name| urn::is_graph_name(name));
-    legal.and_then(|name| WorkflowName::parse(&name).ok()).ok_or_else(|| {
-        Error::InvalidArgument(
-            "graph_name must begin with a letter or digit and have 1 to 64 letters, digits, underscores and hyphens"
-                .into(),
-        )
-    })
 }
 
 impl Body {

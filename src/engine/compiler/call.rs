@@ -46,7 +46,15 @@ enum Step<'a> {
 
 impl Compiler<'_> {
     /// Writes the states of a call, the first of them under the name `entry` and the others named after `base`.
-    pub(super) fn call(&mut self, states: &mut States, entry: String, base: &str, action: &Action, exits: &Exits) {
+    /// Returns the name of the Task.
+    pub(super) fn call(
+        &mut self,
+        states: &mut States,
+        entry: String,
+        base: &str,
+        action: &Action,
+        exits: &Exits,
+    ) -> String {
         let mut fallbacks = Vec::new();
         let mut event = Map::new();
         let mut steps = Vec::new();
@@ -110,6 +118,7 @@ impl Compiler<'_> {
             name = following;
         }
         self.task(states, &name, base, action, parameters, exits);
+        name
     }
 
     /// A Choice state that goes on to `next` unless there is something to replace the fallback by.

@@ -1,6 +1,6 @@
 //! The states of a flow as the states of a machine.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 
 use serde_json::{Map, Value, json};
 
@@ -13,6 +13,16 @@ use crate::workflow::flow::{Action, ActionOrder, Flow, Function, Invocation, Kin
 /// The name of the error that an execution fails with where no error route helps. Its cause is the error document.
 pub const NODE_FAILED: &str = "Flowgate.NodeFailed";
 
+/// What the names of a machine's states say of its flow, beside those of the states that nodes are entered by.
+#[derive(Debug, Default)]
+pub struct Places {
+    /// The Task of each call: the id of its node, and which of the node's actions it is.
+    pub calls: HashMap<String, (String, usize)>,
+    /// The states in which a node has failed, whether its flow goes on or not: the id of the node. The error document is
+    /// `$.result.output` where they are entered.
+    pub failures: HashMap<String, String>,
+}
+
 /// States by name.
 pub(super) type States = Map<String, Value>;
 
@@ -24,6 +34,7 @@ pub(super) struct Compiler<'a> {
     finish: Option<String>,
     /// The addresses that are called.
     pub(super) addresses: BTreeSet<String>,
+    pub(super) places: Places,
     /// The names that Lambda does not take, each with the state that calls it.
     pub(super) refused: Vec<(String, NameError)>,
 }
@@ -35,6 +46,7 @@ impl<'a> Compiler<'a> {
             functions,
             finish: None,
             addresses: BTreeSet::new(),
+            places: Places::default(),
             refused: Vec::new(),
         }
     }
@@ -164,7 +176,8 @@ impl<'a> Compiler<'a> {
             };
             let failed = (!action.routes.is_empty()).then(|| errors.failed.clone());
             let exits = Exits { done, routes: errors.exits_of(action), failed };
-            self.call(states, entry.clone(), &base, action, &exits);
+            let task = self.call(states, entry.clone(), &base, action, &exits);
+            self.places.calls.insert(task, (state.id.clone(), index));
             let Some(following) = following else { break };
             entry = following;
         }
@@ -198,7 +211,8 @@ impl<'a> Compiler<'a> {
                 end(&mut states, name.clone(), Some(errors.index_of(&route.to)));
                 exits.routes.push(name);
             }
-            self.call(&mut states, entry.clone(), &base, action, &exits);
+            let task = self.call(&mut states, entry.clone(), &base, action, &exits);
+            self.places.calls.insert(task, (state.id.clone(), index));
             branches.push(json!({"StartAt": entry, "States": states}));
         }
         json!({"Type": "Parallel", "Branches": branches})
@@ -251,6 +265,7 @@ impl<'a> Compiler<'a> {
         }
         let cause = "States.JsonToString($.result.output)";
         states.insert(failed.clone(), json!({"Type": "Fail", "Error": NODE_FAILED, "CausePath": cause}));
+        self.places.failures.insert(failed.clone(), state.id.clone());
         for route in routes {
             if errors.exits.iter().any(|(to, _)| *to == route.to) {
                 continue;
@@ -258,7 +273,9 @@ impl<'a> Compiler<'a> {
             let exit = match &route.to {
                 Some(to) => {
                     let label = format!("error-{}", errors.exits.len());
-                    self.carry(states, &state.id, &label, to)
+                    let exit = self.carry(states, &state.id, &label, to);
+                    self.places.failures.insert(exit.clone(), state.id.clone());
+                    exit
                 }
                 None => failed.clone(),
             };

@@ -93,7 +93,7 @@ mod rules;
 use serde_json::{Value, json};
 
 pub use functions::{FunctionNames, NameError, TemplateError};
-pub use machine::NODE_FAILED;
+pub use machine::{NODE_FAILED, Places};
 
 use machine::Compiler;
 
@@ -148,6 +148,15 @@ pub fn compile(flow: &Flow, functions: &FunctionNames) -> Result<Machine, Compil
     let machine = Machine { definition, addresses: compiler.addresses.into_iter().collect() };
     let bytes = machine.text().len();
     if bytes > MAX_BYTES { Err(CompileError::TooLarge { bytes }) } else { Ok(machine) }
+}
+
+/// What the names of the states say that a flow is compiled to.
+pub fn places(flow: &Flow) -> Places {
+    // No name depends on what functions are called.
+    let functions = FunctionNames::default();
+    let mut compiler = Compiler::new(flow, &functions);
+    compiler.states(flow);
+    compiler.places
 }
 
 impl Machine {

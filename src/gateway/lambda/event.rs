@@ -16,7 +16,7 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Deserialize;
 use serde::de::{Deserializer, IgnoredAny};
 
-use crate::api::{Fault, MAX_BODY_BYTES, Request, RequestId};
+use crate::api::{Fault, MAX_BODY_BYTES, MAX_PATIENCE, Request, RequestId};
 use crate::gateway::{below, is_query, trace};
 
 /// What a percent-encoded query leaves alone (RFC 3986, unreserved).
@@ -136,6 +136,7 @@ impl Event {
             body,
             id,
             gateway_id,
+            patience: MAX_PATIENCE,
         }
     }
 

@@ -11,9 +11,13 @@ use std::time::Duration;
 use lambda_http::lambda_runtime::{self, Error, LambdaEvent, service_fn};
 
 use crate::api::Apis;
+use crate::clock::time_until;
 
 pub use answer::Answer;
 pub use event::{Event, FrontEnd};
+
+/// The time before Lambda's deadline at which an answer has to be under way.
+const TO_ANSWER: Duration = Duration::from_secs(1);
 
 /// How often it is looked whether running calls have ended.
 const POLL: Duration = Duration::from_millis(20);
@@ -35,7 +39,9 @@ impl Function {
     pub async fn invoke(&self, event: LambdaEvent<Event>) -> Result<Answer, Infallible> {
         let LambdaEvent { payload, context, .. } = event;
         let front_end = payload.front_end();
-        let request = payload.into_request(&self.base_path, &context.request_id, context.xray_trace_id.as_deref());
+        let mut request = payload.into_request(&self.base_path, &context.request_id, context.xray_trace_id.as_deref());
+        let left = time_until(context.deadline()).saturating_sub(TO_ANSWER);
+        request.patience = request.patience.min(left);
         let response = self.apis.answer(request).await;
         Ok(Answer::new(front_end, response))
     }

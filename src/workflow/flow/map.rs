@@ -195,13 +195,16 @@ impl Reader<'_> {
             }
             Type::End => {
                 self.has_only(&state, &["type", "start"]);
-                return Some((State { id: name.to_owned(), input: None, output: None, kind: Kind::End }, starts));
+                return Some((
+                    State { id: name.to_owned(), name: name.to_owned(), input: None, output: None, kind: Kind::End },
+                    starts,
+                ));
             }
             Type::Event => return None,
         };
         let input = self.filter(&state, "payload-filter-in")?;
         let output = self.filter(&state, "payload-filter-out")?;
-        Some((State { id: name.to_owned(), input, output, kind }, starts))
+        Some((State { id: name.to_owned(), name: name.to_owned(), input, output, kind }, starts))
     }
 
     fn check_state_name(&self, name: &str, field: &Field<'_>) {

@@ -69,6 +69,8 @@ pub struct Flow {
 pub struct State {
     /// What other states call it.
     pub id: String,
+    /// What people call it; in the dialects whose states have but one name, that.
+    pub name: String,
     /// What it makes of its input before all else; none leaves it as it is.
     pub input: Option<Path>,
     /// What it makes of its output after all else; none leaves it as it is. An error is not filtered.

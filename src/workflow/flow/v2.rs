@@ -106,7 +106,8 @@ fn read_state(state: &Object<'_>, existing: &HashSet<&str>, references: &Referen
         Type::Sleep => Kind::Delay(whole_seconds(seconds?), next?),
         Type::End => next.is_some_and(|next| next.is_none()).then_some(Kind::End)?,
     };
-    Some(State { id: state.optional("id")?.value().as_str()?.to_owned(), input, output, kind })
+    let text = |member| Some(state.optional(member)?.value().as_str()?.to_owned());
+    Some(State { id: text("id")?, name: text("name")?, input, output, kind })
 }
 
 /// Rounded up, because Step Functions waits whole seconds.
