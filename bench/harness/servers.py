@@ -62,9 +62,12 @@ class Process:
                 return b""
             except OSError:
                 time.sleep(0.05)
-        tail = self.log.read_text(errors="replace").splitlines()[-5:]
+        tail = self.last_lines()
         self.stop()
         raise Skip(f"{url} does not answer; its log ends with {tail}")
+
+    def last_lines(self):
+        return self.log.read_text(errors="replace").splitlines()[-3:]
 
     def _status(self, field):
         text = pathlib.Path(f"/proc/{self.process.pid}/status").read_text()

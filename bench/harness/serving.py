@@ -22,7 +22,8 @@ def load(server, request, connections, prefix="", tolerant=False, **limits):
         raise SystemExit(f"error: {done.stderr.strip()}")
     result = json.loads(done.stdout)
     if result["errors"] and not tolerant:
-        raise SystemExit(f"error: {server.name}: {result['errors']} of the requests failed: {result['first_error']}")
+        problem = f"{result['errors']} of the requests failed: {result['first_error']}"
+        raise SystemExit(f"error: {server.name}: {problem}; its log ends with {server.last_lines()}")
     return result
 
 
@@ -262,19 +263,25 @@ def ended(server, workflow, execution, seconds=20):
     return status
 
 
+def wait_until_calm(server, seconds=180):
+    """Waits until the server has nothing more to do: half a second of processor time in ten is calm."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        before = server.cpu_seconds()
+        time.sleep(2)
+        if server.cpu_seconds() - before < 0.1:
+            return
+    raise Skip(f"the server still works {seconds} s after the last start")
+
+
 def sleepers(count):
     """Memory and threads of many executions that sleep, against the same server with none."""
     with Flowgate([requests.sleeping(86_400)], "embedded") as server:
         load(server, start_of(server, "sleeping"), 8, "first-", count=64)
         idle_mb, idle_threads = server.memory_mb(), server.threads()
         load(server, start_of(server, "sleeping"), 64, "s-", count=count)
-        status, end = None, time.monotonic() + 120
-        while time.monotonic() < end and status != "running":
-            try:
-                status = json.loads(server.get("sleeping", f"executions/s-{count - 1}")).get("status")
-            except urllib.error.HTTPError as error:
-                raise Skip(f"this flowgate answers {error.code} when asked for an execution") from error
-            time.sleep(0.2)
+        wait_until_calm(server)
+        status = ended(server, "sleeping", f"s-{count - 1}", seconds=0.1)
         if status != "running":
             raise Skip(f"the last of {count} executions is `{status}` and not asleep")
         # Processor time over a while in which nothing happens: sleeping must cost none.
