@@ -94,8 +94,8 @@ def event(workflow, access_key, secret_key):
 
 def workflow(name, *states, functions=()):
     """A definition in the FunctionGraph v2 form."""
-    definition = {"name": name, "mode": "NORMAL", "start": states[0]["id"], "states": list(states)}
-    return {**definition, "functions": list(functions)} if functions else definition
+    members = {"constants": {}, "retries": [], "functions": list(functions), "states": list(states)}
+    return {"name": name, "mode": "NORMAL", "start": states[0]["id"], **members}
 
 
 END = {"id": "end", "name": "End", "type": "End", "actions": [], "end": True, "transition": ""}

@@ -138,6 +138,9 @@ class Flowgate(Process):
         self.binary = programs.local()
         super().__init__(self.name, [self.binary, "serve"], {**settings, **(env or {})})
         self.wait_for(f"http://{self.address}/readyz")
+        if " ERROR " in (log := self.log.read_text(errors="replace")):
+            self.stop()
+            raise SystemExit(f"error: flowgate does not start as it should: {log}")
 
     @property
     def version(self):

@@ -74,7 +74,7 @@ def throughput(options):
         "rounds": rounds,
         "servers": {name: middle(measured) for name, measured in runs.items()},
         "skipped": skipped,
-        "versions": {name: measured[0]["version"] for name, measured in runs.items()},
+        "versions": {name: measured[0]["version"] for name, measured in runs.items() if "runs" not in name},
     }
 
 
