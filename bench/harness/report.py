@@ -150,7 +150,7 @@ def throughput(section):
         for connections, run in row["connections"].items():
             last = connections == list(row["connections"])[-1]
             peer = counterpart(rows, name).get("connections", {}).get(connections, {})
-            flushes = row.get(f"flushes_per_start_{connections}")
+            flushes = row["flushes_per_start"].get(connections)
             body.append(
                 [name, connections, f"{run['per_second']:,.0f}", times(ratio(run["per_second"], peer.get("per_second"))),
                  ms(run["p50_us"]), ms(run["p99_us"]), times(ratio(run["p99_us"], peer.get("p99_us"))),

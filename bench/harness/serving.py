@@ -88,6 +88,8 @@ def open_service():
 
 def run_contender(name, server, request, seconds, number):
     prefix = f"r{number}-"
+    # Traced, everything is slow: nothing is timed then. Where steps run, their own flushes would be counted in part.
+    flushes = flushes_per_start(server, request) if number == 0 and "runs" not in name else {}
     load(server, request(server), 8, prefix + "w-", seconds=max(seconds / 4, 0.5))
     idle_mb, cpu, written, begun = server.memory_mb(), server.cpu_seconds(), server.written_bytes(), 0
     by_connections = {}
@@ -97,7 +99,7 @@ def run_contender(name, server, request, seconds, number):
         begun += result["answers"]
         rate, p50, p99 = result["per_second"], result["p50_us"] / 1e3, result["p99_us"] / 1e3
         say(f"throughput: {name} c={connections}: {rate:,.0f}/s, p50 {p50:.1f} ms, p99 {p99:.1f} ms")
-    measured = {
+    return {
         "version": server.version,
         "durability": server.durability,
         "connections": by_connections,
@@ -105,23 +107,25 @@ def run_contender(name, server, request, seconds, number):
         "memory_before_mb": idle_mb,
         "cpu_us_per_start": round((server.cpu_seconds() - cpu) / begun * 1e6, 1),
         "written_bytes_per_start": round((server.written_bytes() - written) / begun),
+        "flushes_per_start": flushes,
     }
-    if number == 0:
-        # Traced, everything is slow: this comes last and times nothing.
-        for connections in (1, 64):
-            starts = 50 * connections ** 0.5
-            flushes = server.count_flushes(
-                lambda: load(server, request(server), connections, f"{prefix}f{connections}-", count=int(starts))
-            )
-            measured[f"flushes_per_start_{connections}"] = None if flushes is None else round(flushes / int(starts), 2)
-    return measured
+
+
+def flushes_per_start(server, request):
+    result = {}
+    for connections, starts in ((1, 50), (64, 400)):
+        prefix = f"f{connections}-"
+        count = server.count_flushes(lambda: load(server, request(server), connections, prefix, count=starts))
+        if count is not None:
+            result[str(connections)] = round(count / starts, 2)
+    return result
 
 
 def middle(measured):
     """The median of the rounds, number by number; what is not a number, and what only the first round has, is the first's."""
     first = measured[0]
     if isinstance(first, dict):
-        return {key: middle([round_[key] for round_ in measured if key in round_]) for key in first}
+        return {key: middle([one[key] for one in measured if key in one]) for key in first}
     if isinstance(first, (int, float)):
         return statistics.median(measured)
     return first
@@ -132,7 +136,7 @@ def middle(measured):
 
 def growth(options):
     goal = options.records
-    sizes = [size for size in (1_000, 100_000, 1_000_000) if size <= goal] or [goal]
+    sizes = [size for size in (1_000, 100_000, 1_000_000) if size < goal] + [goal]
     seconds = options.seconds(8, 1)
     points, fill, begin = [], [], time.monotonic()
     with Flowgate([requests.sleeping(86_400)]) as server:
