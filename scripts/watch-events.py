@@ -125,10 +125,17 @@ def check_event(watch, event):
     if problem:
         yield f"{name}: {problem}"
         return
-    expected = json.loads(event.with_suffix(".response.json").read_text())["statusCode"]
+    expected = json.loads(event.with_suffix(".response.json").read_text())
+    if "statusCode" not in (expected or {}):
+        # No call: what the sender reads is short.
+        if answer != expected:
+            yield f"{name}: {answer} instead of {expected}"
+            return
+        print(f"ok {name}", flush=True)
+        return
     status = answer.get("statusCode")
-    if status != expected:
-        yield f"{name}: status {status} instead of {expected}: {answer.get('body')}"
+    if status != expected["statusCode"]:
+        yield f"{name}: status {status} instead of {expected['statusCode']}: {answer.get('body')}"
         return
     print(f"ok {name} {status}", flush=True)
 

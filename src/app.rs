@@ -1,8 +1,10 @@
 //! The wiring: the only place that picks adapters.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
+use tokio::time::Instant;
 
 use crate::api::Apis;
 use crate::auth::{Authenticator, CredentialSource, Credentials, SecretsManagerCredentials, StaticCredentials};
@@ -10,8 +12,11 @@ use crate::clock::{Clock, FixedClock, SystemClock, Timestamp};
 use crate::config::{self, Config, CredentialsFrom, Gateway, Store};
 #[cfg(feature = "embedded")]
 use crate::engine::embedded::{EmbeddedEngine, Lambda, Machines, ReachableFunctions, Worker};
-use crate::engine::{NoEngine, PublishError, Publisher};
+use crate::engine::step_functions::{Pauses, Settings};
+use crate::engine::{NoEngine, PublishError, Publisher, StepFunctions};
+use crate::errors;
 use crate::execution::{Dispatch, Engine, ExecutionStore, Executions, Journal, RandomIds};
+use crate::gateway::lambda::Jobs;
 use crate::store::{self, DynamoStore, Endpoint, Patience};
 use crate::workflow::{Published, WorkflowStore, Workflows, files};
 
@@ -19,9 +24,14 @@ use crate::workflow::{Published, WorkflowStore, Workflows, files};
 pub struct App {
     /// The APIs, ready to answer.
     pub apis: Apis,
+    /// What the function does beside answering calls.
+    pub jobs: Jobs,
     /// The credentials, if they are fixed for the life of the process.
     pub credentials: Option<Arc<Credentials>>,
 }
+
+/// How long a process that lives on waits between two looks for what is due.
+const SWEEP: Duration = Duration::from_secs(10);
 
 impl App {
     /// Builds the program the environment asks for. At a local start the table is made and the workflow files are loaded.
@@ -37,18 +47,22 @@ impl App {
         let stores = Stores::open(config, clock.now()).await?;
         let workflows =
             Arc::new(Workflows::new(stores.workflows.clone(), clock.clone(), config.workflow_cache_seconds));
-        let engine = running_engine(config, &stores, &clock).await;
+        let (engine, step_functions): (Arc<dyn Engine>, _) = match config.engine {
+            #[cfg(feature = "embedded")]
+            config::Engine::Embedded => (Arc::new(embedded_engine(config, &stores, &clock).await), None),
+            config::Engine::StepFunctions => {
+                let engine = Arc::new(step_functions(config, &stores, &clock));
+                (engine.clone(), Some(engine))
+            }
+            _ => (publishing_engine(config, &stores, &clock), None),
+        };
         if config.local
             && let Some(credentials) = &credentials
         {
             let publisher = Publisher::new(workflows.clone(), engine.clone(), config.functions.clone());
             load_workflows(config, credentials, &publisher).await?;
         }
-        // A deployed function may be frozen as soon as it has answered; every other process lives on.
-        let dispatch = match config.gateway {
-            Gateway::Lambda if !config.local => Dispatch::ByStream,
-            Gateway::Lambda | Gateway::Http(_) => Dispatch::InProcess,
-        };
+        let dispatch = if lives_on(config) { Dispatch::InProcess } else { Dispatch::ByStream };
         let executions = Executions::new(
             stores.executions,
             engine,
@@ -57,45 +71,78 @@ impl App {
             dispatch,
             config.retention_days,
         );
+        if lives_on(config) && step_functions.is_some() {
+            tokio::spawn(sweep_on_and_on(executions.clone()));
+        }
+        let jobs = Jobs::new(executions.clone(), step_functions, clock.clone());
         let authenticator = Authenticator::new(source, clock.clone(), config.signature_window_seconds);
         let apis = Apis::new(authenticator, executions, workflows, clock, &config.region);
-        Ok(Self { apis, credentials })
+        Ok(Self { apis, jobs, credentials })
+    }
+}
+
+/// Whether the process goes on between calls. A deployed function may be frozen as soon as it has answered, and events come
+/// to it; to every other process none come.
+fn lives_on(config: &Config) -> bool {
+    match config.gateway {
+        Gateway::Lambda => config.local,
+        Gateway::Http(_) => true,
     }
 }
 
 /// The engine that the configuration names, for a command that runs no executions itself.
 pub fn publishing_engine(config: &Config, stores: &Stores, clock: &Arc<dyn Clock>) -> Arc<dyn Engine> {
     match config.engine {
-        config::Engine::Embedded | config::Engine::StepFunctions | config::Engine::None => {
+        config::Engine::StepFunctions => Arc::new(step_functions(config, stores, clock)),
+        config::Engine::Embedded | config::Engine::None => {
             Arc::new(NoEngine::new(stores.executions.clone(), clock.clone()))
         }
     }
 }
 
-/// The engine that the configuration names. The embedded one begins to run what is due.
-async fn running_engine(config: &Config, stores: &Stores, clock: &Arc<dyn Clock>) -> Arc<dyn Engine> {
-    match config.engine {
-        #[cfg(feature = "embedded")]
-        config::Engine::Embedded => {
-            let lambda = match &config.lambda {
-                config::Lambda::None => None,
-                config::Lambda::StandIn(url) => Some(Lambda::stand_in(url)),
-                config::Lambda::Aws => Some(Lambda::of_settings().await),
-            };
-            let worker = Worker {
-                executions: stores.executions.clone(),
-                journal: stores.journal.clone(),
-                workflows: stores.workflows.clone(),
-                functions: Arc::new(ReachableFunctions::new(lambda, config.has_sample_functions)),
-                clock: clock.clone(),
-                ids: Arc::new(RandomIds),
-                lease_seconds: config.lease_seconds,
-                retention_days: config.retention_days,
-                machines: Machines::default(),
-            };
-            Arc::new(EmbeddedEngine::start(worker, config.engine_concurrency as usize))
+/// Step Functions. Nothing is asked of it yet.
+fn step_functions(config: &Config, stores: &Stores, clock: &Arc<dyn Clock>) -> StepFunctions {
+    let settings = Settings {
+        endpoint: config.step_functions_stand_in.clone().map_or(Endpoint::Default, Endpoint::Local),
+        patience: if config.local { Patience::LOCAL } else { Patience::DEPLOYED },
+        role: config.state_machine_role.clone(),
+        prefix: config.state_machine_prefix.clone(),
+        deadline_seconds: config.dispatch_deadline_seconds,
+        retention_days: config.retention_days,
+        checks: if lives_on(config) { Pauses::WITHOUT_EVENTS } else { Pauses::WITH_EVENTS },
+    };
+    StepFunctions::new(stores.executions.clone(), stores.workflows.clone(), clock.clone(), settings)
+}
+
+/// The engine in this process. It begins to run what is due.
+#[cfg(feature = "embedded")]
+async fn embedded_engine(config: &Config, stores: &Stores, clock: &Arc<dyn Clock>) -> EmbeddedEngine {
+    let lambda = match &config.lambda {
+        config::Lambda::None => None,
+        config::Lambda::StandIn(url) => Some(Lambda::stand_in(url)),
+        config::Lambda::Aws => Some(Lambda::of_settings().await),
+    };
+    let worker = Worker {
+        executions: stores.executions.clone(),
+        journal: stores.journal.clone(),
+        workflows: stores.workflows.clone(),
+        functions: Arc::new(ReachableFunctions::new(lambda, config.has_sample_functions)),
+        clock: clock.clone(),
+        ids: Arc::new(RandomIds),
+        lease_seconds: config.lease_seconds,
+        retention_days: config.retention_days,
+        machines: Machines::default(),
+    };
+    EmbeddedEngine::start(worker, config.engine_concurrency as usize)
+}
+
+/// Looks for what is due as long as the process lives.
+async fn sweep_on_and_on(executions: Executions) {
+    loop {
+        if let Err(error) = executions.sweep(Instant::now() + SWEEP).await {
+            tracing::warn!(error = errors::chain(&error), "what is due could not be looked for");
         }
-        _ => publishing_engine(config, stores, clock),
+        tokio::time::sleep(SWEEP).await;
     }
 }
 
@@ -212,6 +259,10 @@ async fn load_workflows(config: &Config, credentials: &Credentials, publisher: &
                 Ok(Published::Updated) => tracing::info!(file = %file, workflow = %name, "workflow updated"),
                 Err(error @ PublishError::Compile(_)) => {
                     tracing::error!(file = %file, error = %error, "a workflow cannot be compiled and was left out");
+                }
+                Err(error @ PublishError::Engine(_)) => {
+                    let error = errors::chain(&error);
+                    tracing::error!(file = %file, error, "a workflow was loaded, but the engine does not take it");
                 }
                 Err(error) => {
                     return Err(error).with_context(|| format!("workflow {name} of {file} could not be published"));

@@ -13,6 +13,7 @@
 //! | `AWS_ENDPOINT_URL_LAMBDA` | where the embedded engine calls functions: `cargo lambda watch` (`http://127.0.0.1:9000`) or another server instead of AWS; it then serves the functions of the sample workflows as well | none |
 //! | `FLOWGATE_ENGINE_CONCURRENCY` | how many executions the embedded engine has in memory at once, 1 to 10000; those that sleep do not count | `64` |
 //! | `FLOWGATE_LEASE_SECONDS` | after how long without a sign of life the executions of a process are another one's, 1 to 300 | `10` |
+//! | `AWS_ENDPOINT_URL_SFN`, `AWS_ENDPOINT_URL` | a server that stands in for Step Functions; where local and without AWS credentials in the environment it is spoken to with made-up ones | none |
 //! | `FLOWGATE_STATE_MACHINE_ROLE` | ARN of the role that state machines run with; without it this process creates none | none |
 //! | `FLOWGATE_STATE_MACHINE_PREFIX` | what the names of state machines begin with, at most 16 letters, digits, `-` and `_` | `flowgate-` |
 //! | `FLOWGATE_DISPATCH_DEADLINE_SECONDS` | after how long an execution fails that Step Functions would not take, 60 to 86400 | `86400` |
@@ -114,7 +115,9 @@ pub struct Config {
     pub engine_concurrency: u32,
     /// How long a claim of an execution holds without a sign of life, in seconds.
     pub lease_seconds: u32,
-    /// The role that state machines run with.
+    /// A server that stands in for Step Functions and does not care who asks, if there is one.
+    pub step_functions_stand_in: Option<String>,
+    /// The ARN of the role that state machines run with.
     pub state_machine_role: Option<String>,
     /// What the names of state machines begin with.
     pub state_machine_prefix: String,
@@ -244,9 +247,12 @@ impl Config {
     /// As [`Config::from_env`].
     pub fn from_env_for_deployed_table() -> Result<Self, Error> {
         let config = Self::from_env()?;
-        let is_chosen = std::env::var_os("FLOWGATE_STORE").is_some_and(|choice| !choice.is_empty());
-        let is_default = config.store == Store::Embedded && !is_chosen;
-        Ok(if is_default { Self { store: Store::DynamoDb, ..config } } else { config })
+        let is_chosen = |name| std::env::var_os(name).is_some_and(|choice| !choice.is_empty());
+        if config.store != Store::Embedded || is_chosen("FLOWGATE_STORE") {
+            return Ok(config);
+        }
+        let engine = if is_chosen("FLOWGATE_ENGINE") { config.engine } else { Engine::StepFunctions };
+        Ok(Self { store: Store::DynamoDb, engine, ..config })
     }
 
     /// Reads variables from wherever `get` finds them. An empty variable counts as absent.
@@ -303,7 +309,8 @@ impl Config {
             has_sample_functions: lambda_endpoint(&get).is_none(),
             engine_concurrency: number(&get, "FLOWGATE_ENGINE_CONCURRENCY", 1, 10_000, 64)?,
             lease_seconds: number(&get, "FLOWGATE_LEASE_SECONDS", 1, 300, 10)?,
-            state_machine_role: get("FLOWGATE_STATE_MACHINE_ROLE"),
+            step_functions_stand_in: stand_in(&get, "AWS_ENDPOINT_URL_SFN", local),
+            state_machine_role: read_state_machine_role(&get)?,
             state_machine_prefix: read_state_machine_prefix(&get)?,
             dispatch_deadline_seconds: number(&get, "FLOWGATE_DISPATCH_DEADLINE_SECONDS", 60, 86_400, 86_400)?,
             workflows_dir: get("FLOWGATE_WORKFLOWS_DIR").unwrap_or_else(|| "workflows".into()).into(),
@@ -346,12 +353,15 @@ fn number<T: FromStr + TryFrom<u32>>(
     T::try_from(value).map_err(|_| problem())
 }
 
+/// The endpoint of a service that is spoken to with made-up credentials: whoever names an endpoint where only this machine
+/// can reach the program, and no credentials, means a server that stands in for AWS.
+fn stand_in(get: &impl Fn(&'static str) -> Option<String>, variable: &'static str, local: bool) -> Option<String> {
+    get(variable).or_else(|| get("AWS_ENDPOINT_URL")).filter(|_| local && !has_aws_credentials(get))
+}
+
 fn read_store(get: &impl Fn(&'static str) -> Option<String>, local: bool) -> Result<Store, Error> {
     let endpoint = get("AWS_ENDPOINT_URL_DYNAMODB").or_else(|| get("AWS_ENDPOINT_URL"));
-    let dynamodb = match &endpoint {
-        Some(url) if local && !has_aws_credentials(get) => Store::StandIn(url.clone()),
-        _ => Store::DynamoDb,
-    };
+    let dynamodb = stand_in(get, "AWS_ENDPOINT_URL_DYNAMODB", local).map_or(Store::DynamoDb, Store::StandIn);
     match get("FLOWGATE_STORE").as_deref() {
         Some("dynamodb") => Ok(dynamodb),
         Some("embedded") if !HAS_EMBEDDED_STORE => {
@@ -398,6 +408,16 @@ fn read_lambda(get: &impl Fn(&'static str) -> Option<String>) -> Lambda {
 /// Whether the environment says with whose rights AWS is asked.
 fn has_aws_credentials(get: &impl Fn(&'static str) -> Option<String>) -> bool {
     get("AWS_ACCESS_KEY_ID").or_else(|| get("AWS_PROFILE")).is_some()
+}
+
+fn read_state_machine_role(get: &impl Fn(&'static str) -> Option<String>) -> Result<Option<String>, Error> {
+    let role = get("FLOWGATE_STATE_MACHINE_ROLE");
+    // The account and partition in it are those of the state machines.
+    let is_role = |role: &String| matches!(role.split(':').collect::<Vec<_>>()[..], ["arn", _, "iam", "", _, name] if name.starts_with("role/"));
+    if role.as_ref().is_none_or(is_role) {
+        return Ok(role);
+    }
+    Err(error("FLOWGATE_STATE_MACHINE_ROLE", "must be the ARN of an IAM role"))
 }
 
 fn read_state_machine_prefix(get: &impl Fn(&'static str) -> Option<String>) -> Result<String, Error> {
@@ -501,6 +521,13 @@ mod tests {
         for credentials in ["AWS_ACCESS_KEY_ID", "AWS_PROFILE"] {
             assert_eq!(read(&[endpoint, (credentials, "x")]).expect("a usable environment").store, Store::DynamoDb);
         }
+        let step_functions = |variables: &[_]| read(variables).expect("a usable environment").step_functions_stand_in;
+        for variable in ["AWS_ENDPOINT_URL_SFN", "AWS_ENDPOINT_URL"] {
+            let endpoint = (variable, "http://127.0.0.1:8001");
+            assert_eq!(step_functions(&[endpoint]).as_deref(), Some(endpoint.1));
+            assert_eq!(step_functions(&[endpoint, ("AWS_PROFILE", "x")]), None);
+            assert_eq!(step_functions(&[endpoint, RUNTIME, TASK_ROOT, REGION, SECRET]), None);
+        }
     }
 
     #[test]
@@ -550,6 +577,8 @@ mod tests {
             ("FLOWGATE_FUNCTIONS", "{nam}"),
             ("FLOWGATE_ENGINE_CONCURRENCY", "0"),
             ("FLOWGATE_LEASE_SECONDS", "301"),
+            ("FLOWGATE_STATE_MACHINE_ROLE", "flowgate"),
+            ("FLOWGATE_STATE_MACHINE_ROLE", "arn:aws:iam::123456789012:user/u"),
             ("FLOWGATE_STATE_MACHINE_PREFIX", "a b"),
             ("FLOWGATE_DISPATCH_DEADLINE_SECONDS", "59"),
             ("FLOWGATE_LOG", "loud"),

@@ -5,13 +5,14 @@
 //! - [`cli`]: the command line; `serve` is what runs.
 //! - [`config`]: the environment, read once.
 //! - [`app`]: the wiring, the only place that picks adapters.
-//! - [`gateway`]: how calls arrive: Lambda events of four front ends, or plain HTTP.
+//! - [`gateway`]: how calls arrive: Lambda events of four front ends, or plain HTTP; and the events that let executions run.
 //! - [`api`]: the three APIs, a folder each: which one owns a call, what it asks for, how it refuses.
 //! - [`auth`]: who sent a call: the vendor's signature schemes and the credentials behind them.
 //! - [`workflow`]: what can be started: definitions, their parameters, the registry.
-//! - [`engine`]: what runs a started execution: flows compiled to the Amazon States Language.
+//! - [`engine`]: what runs a started execution: flows compiled to the Amazon States Language, Step Functions to run them, and
+//!   an engine in this process that does the same.
 //! - [`execution`]: the domain: an execution and the rule that a key starts it once.
-//! - [`store`]: DynamoDB, and the same storage embedded in this process.
+//! - [`store`]: where all that is kept: DynamoDB, and a file for local starts.
 //!
 //! # The life of a request
 //!

@@ -8,8 +8,8 @@ use serde_json::Value;
 
 use crate::support::{TestApp, read_json, root};
 
-/// The folders of `events/`: the three APIs, and what belongs to none of them.
-const FOLDERS: [&str; 4] = ["functiongraph_v1", "functiongraph_v2", "gateway", "obs"];
+/// The folders of `events/`: the three APIs, calls that belong to none of them, and what is no call.
+const FOLDERS: [&str; 5] = ["engine", "functiongraph_v1", "functiongraph_v2", "gateway", "obs"];
 
 /// The front ends that every operation has a successful event for, by the ending of the case's name.
 const FRONT_ENDS: [&str; 5] = ["", "_rest_base64", "_http_api", "_function_url", "_alb"];

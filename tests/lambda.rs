@@ -209,6 +209,27 @@ fn no_http_event_however_odd_is_an_invocation_that_failed() {
 }
 
 #[test]
+fn an_event_of_no_known_kind_is_an_invocation_that_failed_and_says_why() {
+    let (data, runtime_api) = (tempfile::tempdir().expect("a directory"), RuntimeApi::new());
+    let function = Process::spawn(as_function(&mut command(data.path()), runtime_api.address));
+    for event in [json!({}), json!({"Records": [{"eventSource": "aws:sqs", "body": "{}"}]}), json!([1])] {
+        let id = runtime_api.send(&event);
+        let (path, body) = loop {
+            match runtime_api.step() {
+                Step::Other(path, body) => break (path, body),
+                Step::Next | Step::Given(_) => {}
+                other => panic!("{other:?}"),
+            }
+        };
+        assert_eq!(path, format!("invocation/{id}/error"));
+        assert!(event.is_array() || body.contains("an event of no known kind"), "{body}");
+    }
+    let good = Call::start(Api::V2, "after-all-that").signed();
+    assert_eq!(runtime_api.invoke(&good.event(Front::Rest)).status, 200);
+    assert_eq!(function.stop().status.code(), Some(0));
+}
+
+#[test]
 fn an_invocation_that_runs_when_the_process_is_told_to_end_is_answered_first() {
     let (data, runtime_api, gate) = (tempfile::tempdir().expect("a directory"), RuntimeApi::new(), Gate::new());
     let mut command = command(data.path());

@@ -5,6 +5,7 @@
 
 mod cli;
 mod deployed;
+mod dispatch;
 mod durability;
 mod events;
 mod faults;

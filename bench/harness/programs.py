@@ -23,6 +23,15 @@ PEERS = BENCH / "peers"
 reuse_builds = False
 
 
+def profile():
+    """flowgate's release profile, for cargo to build this package with as well."""
+    sections = re.split(r"^(?=\[)", (ROOT / "Cargo.toml").read_text(), flags=re.MULTILINE)
+    KEPT.mkdir(parents=True, exist_ok=True)
+    file = KEPT / "profile.toml"
+    file.write_text("".join(section for section in sections if section.startswith("[profile.release")))
+    return file
+
+
 def build(directory, binary, *options, name=None):
     """Builds one program and returns where it is kept."""
     kept = KEPT / (name or binary)
@@ -30,6 +39,7 @@ def build(directory, binary, *options, name=None):
         return kept
     say(f"set-up: building {kept.name} (minutes if nothing is compiled yet)")
     command = [os.environ.get("CARGO", "cargo"), "build", "--quiet", "--locked", "--release", "--bin", binary, *options]
+    command += ["--config", str(profile())]
     subprocess.run(command, cwd=directory, check=True, env={**os.environ, "CARGO_TARGET_DIR": str(TARGET)})
     KEPT.mkdir(parents=True, exist_ok=True)
     shutil.copy2(TARGET / "release" / binary, kept)

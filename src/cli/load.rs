@@ -7,7 +7,7 @@ use anyhow::{Result, bail};
 
 use crate::app::{self, Stores};
 use crate::clock::{Clock, SystemClock};
-use crate::config::{Config, Store};
+use crate::config::{Config, Engine, Store};
 use crate::engine::{PublishError, Publisher};
 use crate::workflow::{Published, Workflows, files};
 
@@ -28,8 +28,11 @@ pub(super) async fn run(config: &Config, project_id: &str, paths: &[PathBuf]) ->
         Store::DynamoDb => format!("table {} in DynamoDB", config.table),
     };
     println!("loading into {place}");
-    let stores = Stores::open(config, SystemClock.now()).await?;
+    if config.engine == Engine::StepFunctions && config.state_machine_role.is_none() {
+        println!("the deployed function makes the state machines, each when it is first needed");
+    }
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let stores = Stores::open(config, clock.now()).await?;
     let engine = app::publishing_engine(config, &stores, &clock);
     let workflows = Arc::new(Workflows::new(stores.workflows, clock, 0));
     let publisher = Publisher::new(workflows, engine, config.functions.clone());

@@ -16,7 +16,7 @@ pub(super) async fn run(config: &Config) -> Result<()> {
     match config.gateway {
         Gateway::Lambda => {
             let app = App::build(config).await?;
-            let function = lambda::Function::new(app.apis, &config.base_path);
+            let function = lambda::Function::new(app.apis, &config.base_path, app.jobs);
             lambda::run(function).await.map_err(|error| anyhow!(error)).context("the Lambda runtime ended")
         }
         Gateway::Http(address) => {

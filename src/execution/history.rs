@@ -24,3 +24,12 @@ pub enum StateEventKind {
     /// It ended with this document. A state that failed the execution never does.
     Left(JsonText),
 }
+
+impl StateEventKind {
+    /// The document that the state began or ended with.
+    pub fn document(&self) -> &JsonText {
+        match self {
+            Self::Entered(document) | Self::Left(document) => document,
+        }
+    }
+}

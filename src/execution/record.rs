@@ -1,5 +1,6 @@
 //! The record of one started execution.
 
+use serde_json::Value;
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
@@ -130,6 +131,18 @@ impl Execution {
             updated_at: self.updated_at,
             ended_at: self.ending.as_ref().map(|ending| ending.at),
         }
+    }
+}
+
+impl Execution {
+    /// What the engine starts the execution's machine with, as text; the module `engine::compiler` says what is in it. A
+    /// retry begins at a node, which is given with the text of its input.
+    pub fn engine_input(&self, at: Option<(&str, &str)>) -> String {
+        let headers = self.headers.as_ref().map_or("{}", JsonText::as_str);
+        let (input, merge) = (self.input.as_str(), self.merge_parameters);
+        let at = at.map(|(node, input)| format!(",\"at\":{{\"node\":{},\"input\":{input}}}", Value::from(node)));
+        let at = at.unwrap_or_default();
+        format!("{{\"input\":{input},\"headers\":{headers},\"merge\":{merge}{at}}}")
     }
 }
 

@@ -12,7 +12,8 @@ use crate::errors;
 use crate::json::JsonText;
 use crate::workflow::{StoreError, Workflow};
 
-/// Most bytes of input an execution may have: what the engine accepts (256 KiB).
+/// Most bytes of what the engine is started with, the envelope around the input included: what Step Functions accepts
+/// (256 KiB).
 pub const MAX_INPUT_BYTES: usize = 256 * 1024;
 
 const SECONDS_PER_DAY: i64 = 86_400;
@@ -98,7 +99,7 @@ pub enum Error {
         name: ExecutionName,
     },
     /// The input is larger than the engine accepts.
-    #[error("the input has {bytes} bytes, at most {MAX_INPUT_BYTES} are accepted")]
+    #[error("the engine would get {bytes} bytes, and takes {MAX_INPUT_BYTES}")]
     InputTooLarge {
         /// The size it has.
         bytes: usize,
@@ -148,11 +149,11 @@ impl Executions {
     /// [`Error::Conflict`] when the key belongs to a different request. After [`Error::Store`] the start may or may not
     /// have been recorded; repeating it under a key of the caller's own is safe.
     pub async fn start(&self, start: Start) -> Result<Started, Error> {
-        let bytes = start.input.as_str().len();
+        let execution = self.new_execution(start);
+        let bytes = execution.engine_input(None).len();
         if bytes > MAX_INPUT_BYTES {
             return Err(Error::InputTooLarge { bytes });
         }
-        let execution = self.new_execution(start);
         match self.store.create(&execution, execution.started_at).await? {
             Created::New => {
                 if self.dispatch == Dispatch::InProcess {

@@ -26,7 +26,8 @@ impl Executions {
             if new.is_empty() {
                 return Ok(seen.len());
             }
-            let mut attended = stream::iter(&new).map(|id| self.attend(id)).buffer_unordered(AT_ONCE);
+            let mut attended =
+                stream::iter(new.clone()).map(|id| async move { self.attend(&id).await }).buffer_unordered(AT_ONCE);
             loop {
                 match tokio::time::timeout_at(end, attended.next()).await {
                     Ok(Some(())) => {}

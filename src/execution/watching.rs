@@ -168,3 +168,126 @@ impl Executions {
         Ok(current)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use async_trait::async_trait;
+
+    use super::*;
+    use crate::clock::FixedClock;
+    use crate::execution::{Change, Changed, Created, Dispatch, Engine, ExecutionStore, Origin, RandomIds, RecordId};
+    use crate::workflow::Workflow;
+
+    /// A store of that many executions, each started a millisecond before the one above it; every tenth has failed.
+    struct Endless(i64);
+
+    impl Endless {
+        fn entry(index: i64) -> Summary {
+            let name = ExecutionName::parse(&format!("{:07}", 9_999_999 - index)).expect("a valid name");
+            Summary {
+                key: ExecutionKey { project_id: "p".into(), workflow_id: Uuid::nil(), name },
+                workflow_name: "w".into(),
+                origin: Origin::Obs,
+                region: "r".into(),
+                domain_id: "d".into(),
+                status: if index % 10 == 0 { Status::Failed } else { Status::Succeeded },
+                started_by: "s".into(),
+                started_at: Timestamp::from_millis(1_000_000 - index),
+                updated_at: Timestamp::from_millis(1_000_000),
+                ended_at: None,
+            }
+        }
+    }
+
+    #[async_trait]
+    impl ExecutionStore for Endless {
+        async fn create(&self, _: &Execution, _: Timestamp) -> Result<Created, StoreError> {
+            unimplemented!("no test here asks for it")
+        }
+
+        async fn get(&self, _: &RecordId, _: Timestamp) -> Result<Option<Execution>, StoreError> {
+            unimplemented!("no test here asks for it")
+        }
+
+        async fn list(
+            &self,
+            _: &str,
+            _: Uuid,
+            cursor: Option<&Cursor>,
+            limit: usize,
+            _: Timestamp,
+        ) -> Result<Page, StoreError> {
+            let behind = |index: &i64| {
+                let entry = Self::entry(*index);
+                cursor.is_none_or(|cursor| Cursor { started_at: entry.started_at, name: entry.key.name } < *cursor)
+            };
+            let first = cursor.map_or(0, |cursor| (1_000_000 - cursor.started_at.millis()).max(0));
+            let indices: Vec<i64> = (first..self.0).filter(behind).take(limit).collect();
+            let last = indices.last().filter(|last| **last + 1 < self.0).map(|last| Self::entry(*last));
+            let next = last.map(|last| Cursor { started_at: last.started_at, name: last.key.name });
+            Ok(Page { entries: indices.into_iter().map(Self::entry).collect(), next })
+        }
+
+        async fn find_due(&self, _: Timestamp, _: usize) -> Result<Vec<RecordId>, StoreError> {
+            unimplemented!("no test here asks for it")
+        }
+
+        async fn change(&self, _: &Execution, _: &Change, _: Timestamp, _: Timestamp) -> Result<Changed, StoreError> {
+            unimplemented!("no test here asks for it")
+        }
+
+        async fn ping(&self) -> Result<(), StoreError> {
+            unimplemented!("no test here asks for it")
+        }
+    }
+
+    #[async_trait]
+    impl Engine for Endless {
+        async fn publish(&self, _: &Workflow) -> Result<(), EngineError> {
+            unimplemented!("no test here asks for it")
+        }
+
+        async fn attend(&self, _: &RecordId) -> Result<(), StoreError> {
+            unimplemented!("no test here asks for it")
+        }
+
+        async fn history(&self, _: &Execution) -> Result<Vec<StateEvent>, EngineError> {
+            unimplemented!("no test here asks for it")
+        }
+    }
+
+    async fn slice(count: i64, selection: &Selection, part: (usize, usize), counts: bool) -> Result<Slice, ListError> {
+        let (store, clock) = (Arc::new(Endless(count)), Arc::new(FixedClock(Timestamp::from_millis(2_000_000))));
+        let executions = Executions::new(store.clone(), store, clock, Arc::new(RandomIds), Dispatch::ByStream, 1);
+        executions.slice("p", Uuid::nil(), selection, part, counts).await
+    }
+
+    #[tokio::test]
+    async fn no_call_looks_through_more_than_it_may() {
+        let all = Selection::default();
+        let most = i64::try_from(MAX_LOOKED_THROUGH).expect("a number");
+        let counted = slice(most + 5000, &all, (0, 2), true).await.expect("the beginning");
+        assert_eq!((counted.entries.len(), counted.seen), (2, MAX_LOOKED_THROUGH), "it is not counted to its end");
+        let refused = slice(most + 5000, &all, (MAX_LOOKED_THROUGH, 1), false).await;
+        assert!(matches!(refused, Err(ListError::TooLong)), "{refused:?}");
+        let none = Selection { name_prefix: Some("x".into()), ..all.clone() };
+        let refused = slice(most + 5000, &none, (0, 1), false).await;
+        assert!(matches!(refused, Err(ListError::TooLong)), "{refused:?}");
+        assert_eq!(slice(most, &none, (0, 1), false).await.expect("an empty list").entries, []);
+    }
+
+    #[tokio::test]
+    async fn a_selection_begins_and_ends_with_its_times() {
+        let at = Timestamp::from_millis;
+        let selection = Selection { from: Some(at(999_990)), to: Some(at(999_995)), ..Selection::default() };
+        let found = slice(5000, &selection, (0, 100), true).await.expect("a list");
+        let times: Vec<i64> = found.entries.iter().map(|entry| entry.started_at.millis()).collect();
+        assert_eq!((times, found.seen), ((999_990..=999_995).rev().collect(), 6));
+        let failed = Selection { statuses: Some(vec![Status::Failed]), ..Selection::default() };
+        let found = slice(5000, &failed, (100, 3), true).await.expect("a list");
+        let times: Vec<i64> = found.entries.iter().map(|entry| entry.started_at.millis()).collect();
+        assert_eq!((times, found.seen), (vec![999_000, 998_990, 998_980], 500));
+    }
+}

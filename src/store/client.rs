@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use aws_config::timeout::TimeoutConfig;
-use aws_config::{BehaviorVersion, Region};
+use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_sdk_dynamodb::Client;
-use aws_sdk_dynamodb::config::Credentials;
 use aws_sdk_dynamodb::config::retry::{RetryConfig, RetryPartition};
+use aws_sdk_dynamodb::config::{Credentials, SharedCredentialsProvider};
 use aws_smithy_http_client::Builder;
 use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
 use tokio::sync::OnceCell;
@@ -50,30 +50,53 @@ impl Patience {
         operation: Duration::from_secs(60),
         pause: Duration::from_millis(50),
     };
+
+    /// The limits of time as the SDK has them.
+    pub fn timeouts(self) -> TimeoutConfig {
+        TimeoutConfig::builder()
+            .connect_timeout(self.connect)
+            .operation_attempt_timeout(self.attempt)
+            .operation_timeout(self.operation)
+            .build()
+    }
+
+    /// The repetitions as the SDK has them.
+    pub fn retries(self) -> RetryConfig {
+        RetryConfig::standard().with_max_attempts(ATTEMPTS).with_initial_backoff(self.pause)
+    }
 }
 
 const ATTEMPTS: u32 = 3;
 
-/// Builds the client. Only an endpoint that is AWS's needs the shared settings, so that a local start looks nothing up.
+/// Builds the client.
 pub async fn client(endpoint: &Endpoint, patience: Patience) -> Client {
-    let builder = match endpoint {
-        Endpoint::Default => aws_sdk_dynamodb::config::Builder::from(shared_config().await),
-        Endpoint::Local(url) => aws_sdk_dynamodb::Config::builder()
+    let mut builder = aws_sdk_dynamodb::config::Builder::from(&connection(endpoint).await);
+    if let Endpoint::Local(url) = endpoint {
+        // The SDK stops retrying when much fails, and counts that per partition; servers must not share one.
+        builder = builder.retry_partition(RetryPartition::new(url.clone()));
+    }
+    Client::from_conf(builder.timeout_config(patience.timeouts()).retry_config(patience.retries()).build())
+}
+
+/// The settings of a client that speaks to `endpoint`. Only one that is AWS's needs the shared ones, so that a local start
+/// looks nothing up.
+pub async fn connection(endpoint: &Endpoint) -> SdkConfig {
+    match endpoint {
+        Endpoint::Default => shared_config().await.clone(),
+        Endpoint::Local(url) => SdkConfig::builder()
             .behavior_version(BehaviorVersion::latest())
             .http_client(Builder::new().build_http())
             .endpoint_url(url)
             .region(Region::from_static("local-1"))
-            // The SDK stops retrying when much fails, and counts that per partition; servers must not share one.
-            .retry_partition(RetryPartition::new(url.clone()))
-            .credentials_provider(Credentials::new("local", "local", None, None, "flowgate-local")),
-    };
-    let timeouts = TimeoutConfig::builder()
-        .connect_timeout(patience.connect)
-        .operation_attempt_timeout(patience.attempt)
-        .operation_timeout(patience.operation)
-        .build();
-    let retries = RetryConfig::standard().with_max_attempts(ATTEMPTS).with_initial_backoff(patience.pause);
-    Client::from_conf(builder.timeout_config(timeouts).retry_config(retries).build())
+            .credentials_provider(SharedCredentialsProvider::new(Credentials::new(
+                "local",
+                "local",
+                None,
+                None,
+                "flowgate-local",
+            )))
+            .build(),
+    }
 }
 
 /// The settings every SDK client of the process shares, looked up once. The TLS stack is rustls on ring: aws-lc's first use

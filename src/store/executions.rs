@@ -286,7 +286,7 @@ pub(super) fn partition_key(id: &RecordId) -> String {
     format!("execution#{}", id.as_str())
 }
 
-fn record_id_from(partition_key: &str) -> Option<RecordId> {
+pub(super) fn record_id_from(partition_key: &str) -> Option<RecordId> {
     partition_key.strip_prefix("execution#").and_then(RecordId::parse)
 }
 

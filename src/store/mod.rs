@@ -22,6 +22,7 @@ mod error;
 mod executions;
 mod item;
 mod journal;
+mod stream;
 mod table;
 mod update;
 mod words;
@@ -32,7 +33,8 @@ use aws_sdk_dynamodb::Client;
 #[cfg(feature = "embedded")]
 pub use embedded::{EmbeddedStore, OpenError};
 
-pub use client::{Endpoint, Patience, client, shared_config};
+pub use client::{Endpoint, Patience, client, connection, shared_config};
+pub use stream::StreamRecord;
 
 /// The sort key of every execution item.
 const EXECUTION_SK: &str = "execution";

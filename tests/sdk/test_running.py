@@ -74,12 +74,14 @@ class TestFromStartToEnd:
 
 
 class TestStopAndRetry:
-    # It waits for an approval, so that there is time to stop it.
+    # It waits five seconds for an approval, so that there is time to stop it.
     WORKFLOW = "expense-approval"
+    INPUT = {"bucket": "expenses", "object": "17.json", "inputs": {"amount": 12.5}}
 
     def test_a_running_execution_is_stopped_and_tried_again(self, v2):
-        name = start(v2, self.WORKFLOW)
-        wait_for(lambda: show(v2, name, self.WORKFLOW), lambda shown: shown.node_execution_details)
+        name = start(v2, self.WORKFLOW, self.INPUT)
+        waits = lambda shown: "wait" in [node.node_id for node in shown.node_execution_details]
+        wait_for(lambda: show(v2, name, self.WORKFLOW), waits)
         stop(v2, name, self.WORKFLOW)
         stopped = wait_for_end(v2, name, self.WORKFLOW)
         assert stopped.status == "cancel", stopped

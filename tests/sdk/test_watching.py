@@ -70,8 +70,8 @@ def execution_urn(name, workflow=WORKFLOW):
     return f"urn:fgs:{keys.REGION}:{keys.PROJECT}:execution:{workflow}:{name}:{keys.DOMAIN}"
 
 
-def start(v2, workflow=WORKFLOW):
-    body = FlowExecuteBody(input=INPUT, headers={"tenantId": "user1"})
+def start(v2, workflow=WORKFLOW, input=INPUT):
+    body = FlowExecuteBody(input=input, headers={"tenantId": "user1"})
     request = StartWorkflowExecutionRequest(workflow_id=workflow, x_workflow_run_id=str(uuid.uuid4()), body=body)
     return v2.start_workflow_execution(request).execution_id
 

@@ -11,6 +11,7 @@ pub mod process;
 mod proxy;
 pub mod runtime_api;
 pub mod secrets_manager;
+pub mod step_functions;
 pub mod wire;
 
 use std::path::{Path, PathBuf};
@@ -19,10 +20,10 @@ use std::sync::Arc;
 use flowgate::api::Apis;
 use flowgate::auth::{Authenticator, Credentials, StaticCredentials};
 use flowgate::clock::{Clock, FixedClock, Timestamp};
-use flowgate::engine::NoEngine;
 use flowgate::engine::compiler::{FunctionNames, compile};
+use flowgate::engine::{NoEngine, StepFunctions};
 use flowgate::execution::{Dispatch, Engine, ExecutionStore, Executions, RandomIds};
-use flowgate::gateway::lambda::Function;
+use flowgate::gateway::lambda::{Failed, Function, Jobs};
 use flowgate::store::{self, DynamoStore, Endpoint, Patience};
 use flowgate::workflow::{WorkflowStore, Workflows, files};
 use lambda_http::{Context, LambdaEvent};
@@ -90,6 +91,7 @@ pub struct TestApp {
     function: Function,
     /// When Lambda would end an invocation, in milliseconds since the Unix epoch.
     deadline: u64,
+    pub executions: Executions,
 }
 
 impl TestApp {
@@ -115,6 +117,16 @@ impl TestApp {
         Self::with_engine(executions, workflows, clock, engine, Credentials::sample())
     }
 
+    /// The same with Step Functions as its engine.
+    pub fn dispatching(
+        executions: Arc<dyn ExecutionStore>,
+        workflows: Arc<dyn WorkflowStore>,
+        clock: Arc<dyn Clock>,
+        engine: Arc<StepFunctions>,
+    ) -> Self {
+        Self::running(executions, workflows, clock, engine.clone(), Some(engine), Credentials::sample())
+    }
+
     /// The same with an engine and credentials of the test's own.
     pub fn with_engine(
         executions: Arc<dyn ExecutionStore>,
@@ -123,16 +135,26 @@ impl TestApp {
         engine: Arc<dyn Engine>,
         credentials: Credentials,
     ) -> Self {
+        Self::running(executions, workflows, clock, engine, None, credentials)
+    }
+
+    fn running(
+        executions: Arc<dyn ExecutionStore>,
+        workflows: Arc<dyn WorkflowStore>,
+        clock: Arc<dyn Clock>,
+        engine: Arc<dyn Engine>,
+        step_functions: Option<Arc<StepFunctions>>,
+        credentials: Credentials,
+    ) -> Self {
         let workflows = Arc::new(Workflows::new(workflows, clock.clone(), 30));
         let ids = Arc::new(RandomIds);
         let executions = Executions::new(executions, engine, clock.clone(), ids, Dispatch::ByStream, RETENTION_DAYS);
         let credentials = Arc::new(StaticCredentials::new(credentials));
         let authenticator = Authenticator::new(credentials, clock.clone(), 900);
-        let apis = Apis::new(authenticator, executions, workflows, clock, "local-1");
-        Self {
-            function: Function::new(apis, ""),
-            deadline: u64::try_from(Timestamp::MAX.millis()).expect("after 1970"),
-        }
+        let jobs = Jobs::new(executions.clone(), step_functions, clock.clone());
+        let apis = Apis::new(authenticator, executions.clone(), workflows, clock, "local-1");
+        let deadline = u64::try_from(Timestamp::MAX.millis()).expect("after 1970");
+        Self { function: Function::new(apis, "", jobs), deadline, executions }
     }
 
     /// The same, where Lambda ends an invocation at once.
@@ -145,14 +167,18 @@ impl TestApp {
         Answer::from_lambda(&self.invoke(&call.event(Front::Rest)).await)
     }
 
-    /// Sends an event, as Lambda would, and returns the answer the front end gets.
+    /// Sends an event, as Lambda would, and returns the answer its sender gets. Panics if the invocation fails.
     pub async fn invoke(&self, event: &Value) -> Value {
-        let payload = serde_json::from_value(event.clone()).expect("an event of an HTTP front end");
+        self.try_invoke(event).await.unwrap_or_else(|error| panic!("{error}: {event}"))
+    }
+
+    /// The same with an invocation that may fail.
+    pub async fn try_invoke(&self, event: &Value) -> Result<Value, Failed> {
+        let payload = serde_json::from_value(event.clone()).expect("an event of a known kind");
         let mut context = Context::default();
         context.request_id = INVOCATION_ID.into();
         context.deadline = self.deadline;
-        let answer = self.function.invoke(LambdaEvent::new(payload, context)).await;
-        let answer = answer.unwrap_or_else(|never| match never {});
-        serde_json::to_value(answer).expect("an answer is JSON")
+        let answer = self.function.invoke(LambdaEvent::new(payload, context)).await?;
+        Ok(serde_json::to_value(answer).expect("an answer is JSON"))
     }
 }

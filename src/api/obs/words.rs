@@ -1,7 +1,6 @@
 //! What the operations of this API have in common.
 
 use super::Error;
-use crate::api::refusal::Refusal;
 use crate::api::{Apis, Request, path, starting, urn, watching};
 use crate::auth::Principal;
 use crate::execution::{Execution, ExecutionName};
@@ -48,5 +47,5 @@ pub(super) async fn find_execution(
         ExecutionName::parse(&name).map_err(|problem| Error::InvalidArgument(format!("execution_name {problem}")))?;
     let graph = graph_name(request)?;
     let workflow = starting::find_workflow(apis, principal, &WorkflowRef::Name(graph)).await?;
-    Ok(watching::find_execution(apis, &workflow, name).await.map_err(Refusal::from)?)
+    Ok(watching::find_execution(apis, &workflow, name).await?)
 }

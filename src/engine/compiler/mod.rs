@@ -18,7 +18,8 @@
 //!
 //! # How a flow becomes a machine
 //!
-//! Between the states of the flow the document is `{"input", "merge"}`, where `input` is what the next state gets; while a
+//! Between the states of the flow the document is `{"input", "merge"}` (of the state that a retry begins with, also its id
+//! as `at`), where `input` is what the next state gets; while a
 //! state runs, `$.call`, `$.result`, `$.error`, `$.branches` and `$.texts` hold what its parts have to tell each other. **A
 //! state of the flow is entered by the state of the machine that has its id as name**, once for each time it is run; the
 //! names of its other states are the id, a point and a role, such as `probe.done` (cut to 80 characters with a hash where

@@ -2,13 +2,13 @@
 
 use std::collections::HashSet;
 
-use serde_json::{Map, Value, json};
+use serde_json::Value;
 
 use super::worker::{Unrunnable, Version, Worker};
 use super::{Entry, Run};
 use crate::clock::Timestamp;
 use crate::execution::{Execution, JournalEntry, StateEvent, StateEventKind};
-use crate::json::JsonText;
+use crate::json::{self, JsonText};
 use crate::workflow::StoreError;
 
 /// An attempt of an execution.
@@ -43,7 +43,10 @@ pub(super) fn attempts(
         let entries = entries.map_err(|error| Unrunnable::Broken(format!("an entry of the journal: {error}")))?;
         let first = entries.first().map(|entry| entry.at);
         let started_at = if number == 1 { Some(execution.started_at) } else { first };
-        attempts.push(Attempt { number, input: envelope(execution, at.as_ref()), started_at, entries });
+        let input = execution.engine_input(at.as_ref().map(|(node, input)| (node.as_str(), input.as_str())));
+        let input =
+            json::own_value(&input).map_err(|error| Unrunnable::Broken(format!("what it starts with {error}")))?;
+        attempts.push(Attempt { number, input, started_at, entries });
     }
     Ok(attempts)
 }
@@ -72,28 +75,14 @@ fn events(attempt: &Attempt, version: &Version) -> Result<Vec<StateEvent>, Unrun
         .map_err(|error| Unrunnable::Broken(error.to_string()))
 }
 
-/// The node that was entered last, and its input, as the next attempt's machine is told.
-fn last_node(events: &[StateEvent], nodes: &HashSet<String>) -> Option<Value> {
+/// The node that was entered last, and the text of its input.
+fn last_node(events: &[StateEvent], nodes: &HashSet<String>) -> Option<(String, String)> {
     events.iter().rev().find_map(|event| match &event.kind {
         StateEventKind::Entered(document) if nodes.contains(&event.state) => {
-            Some(json!({"node": event.state, "input": document.value().get("input")?}))
+            Some((event.state.clone(), document.value().get("input")?.to_string()))
         }
         StateEventKind::Entered(_) | StateEventKind::Left(_) => None,
     })
-}
-
-/// What a machine is started with; `super::super::compiler` says so.
-fn envelope(execution: &Execution, at: Option<&Value>) -> Value {
-    let headers = execution.headers.as_ref().map_or_else(|| json!({}), |headers| headers.value().clone());
-    let mut envelope = Map::from_iter([
-        ("input".to_owned(), execution.input.value().clone()),
-        ("headers".to_owned(), headers),
-        ("merge".to_owned(), execution.merge_parameters.into()),
-    ]);
-    if let Some(at) = at {
-        envelope.insert("at".to_owned(), at.clone());
-    }
-    Value::Object(envelope)
 }
 
 /// A document of the machine as the domain knows it. What nests too deep for that is shown as null.

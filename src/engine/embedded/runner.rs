@@ -172,6 +172,6 @@ impl Engine for EmbeddedEngine {
     }
 
     async fn history(&self, execution: &Execution) -> Result<Vec<StateEvent>, EngineError> {
-        Ok(history::tell(&*self.worker, execution).await?)
+        Ok(history::tell(&self.worker, execution).await?)
     }
 }

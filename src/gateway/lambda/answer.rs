@@ -1,4 +1,4 @@
-//! Answers in the shape each front end reads.
+//! Answers in the shape each front end reads, and what other senders of events read.
 
 use bytes::Bytes;
 use http::{HeaderMap, Response};
@@ -9,7 +9,7 @@ use serde::Serialize;
 
 use super::FrontEnd;
 
-/// A response as the front end wants it. Every body of the APIs is text, so nothing is ever base64.
+/// An answer as the sender of the event wants it. Every body of the APIs is text, so nothing is ever base64.
 #[derive(Debug, Serialize)]
 #[serde(untagged)]
 pub enum Answer {
@@ -19,6 +19,31 @@ pub enum Answer {
     Http(ApiGatewayV2httpResponse),
     /// For a load balancer.
     LoadBalancer(AlbTargetGroupResponse),
+    /// For a stream.
+    Batch(BatchAnswer),
+    /// For whoever reads no answer.
+    Nothing,
+}
+
+/// Which records of a stream's batch are to come again.
+#[derive(Debug, Default, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct BatchAnswer {
+    batch_item_failures: Vec<ItemFailure>,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct ItemFailure {
+    item_identifier: String,
+}
+
+impl BatchAnswer {
+    /// The batch is done but for the records of these sequence numbers.
+    pub(super) fn failed(sequence_numbers: impl IntoIterator<Item = String>) -> Self {
+        let failures = sequence_numbers.into_iter().map(|item_identifier| ItemFailure { item_identifier });
+        Self { batch_item_failures: failures.collect() }
+    }
 }
 
 impl Answer {

@@ -1,9 +1,11 @@
-//! The Lambda function: events of every HTTP front end in, their answers out.
+//! The Lambda function: events of every HTTP front end in, their answers out; and the events that let started executions
+//! run ([`Jobs`]).
 
 mod answer;
 mod event;
+mod incoming;
+mod jobs;
 
-use std::convert::Infallible;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -13,8 +15,10 @@ use lambda_http::lambda_runtime::{self, Error, LambdaEvent, service_fn};
 use crate::api::Apis;
 use crate::clock::time_until;
 
-pub use answer::Answer;
+pub use answer::{Answer, BatchAnswer};
 pub use event::{Event, FrontEnd};
+pub use incoming::Incoming;
+pub use jobs::{Failed, Jobs};
 
 /// The time before Lambda's deadline at which an answer has to be under way.
 const TO_ANSWER: Duration = Duration::from_secs(1);
@@ -22,28 +26,42 @@ const TO_ANSWER: Duration = Duration::from_secs(1);
 /// How often it is looked whether running calls have ended.
 const POLL: Duration = Duration::from_millis(20);
 
-/// What the function needs to turn an event into a call.
+/// What the function needs to deal with an event.
 #[derive(Clone)]
 pub struct Function {
     apis: Apis,
     base_path: Arc<str>,
+    jobs: Jobs,
 }
 
 impl Function {
-    /// Serves `apis`. `base_path` is what a custom domain's mapping puts before the APIs' paths: `/base`, or empty.
-    pub fn new(apis: Apis, base_path: &str) -> Self {
-        Self { apis, base_path: base_path.into() }
+    /// Serves `apis` and does `jobs`. `base_path` is what a custom domain's mapping puts before the APIs' paths: `/base`, or
+    /// empty.
+    pub fn new(apis: Apis, base_path: &str, jobs: Jobs) -> Self {
+        Self { apis, base_path: base_path.into(), jobs }
     }
 
-    /// Answers one invocation. It cannot fail: every failure is an answer in the caller's dialect.
-    pub async fn invoke(&self, event: LambdaEvent<Event>) -> Result<Answer, Infallible> {
+    /// Deals with one invocation.
+    ///
+    /// # Errors
+    /// Never for a call: every failure of one is an answer in the caller's dialect. Other events, which nobody waits for,
+    /// fail so that they are sent again.
+    pub async fn invoke(&self, event: LambdaEvent<Incoming>) -> Result<Answer, Failed> {
         let LambdaEvent { payload, context, .. } = event;
-        let front_end = payload.front_end();
-        let mut request = payload.into_request(&self.base_path, &context.request_id, context.xray_trace_id.as_deref());
-        let left = time_until(context.deadline()).saturating_sub(TO_ANSWER);
-        request.patience = request.patience.min(left);
-        let response = self.apis.answer(request).await;
-        Ok(Answer::new(front_end, response))
+        match payload {
+            Incoming::Call(call) => {
+                let front_end = call.front_end();
+                let mut request =
+                    call.into_request(&self.base_path, &context.request_id, context.xray_trace_id.as_deref());
+                let left = time_until(context.deadline()).saturating_sub(TO_ANSWER);
+                request.patience = request.patience.min(left);
+                let response = self.apis.answer(request).await;
+                Ok(Answer::new(front_end, response))
+            }
+            Incoming::Stream(records) => Ok(Answer::Batch(self.jobs.attend_all(&records, context.deadline).await)),
+            Incoming::StatusChange(change) => self.jobs.note(&change).await.map(|()| Answer::Nothing),
+            Incoming::Sweep => self.jobs.sweep(context.deadline).await.map(|()| Answer::Nothing),
+        }
     }
 }
 
@@ -54,7 +72,7 @@ impl Function {
 pub async fn run(function: Function) -> Result<(), Error> {
     let running = Arc::new(AtomicUsize::new(0));
     let counter = Arc::clone(&running);
-    let handler = service_fn(move |event: LambdaEvent<Event>| {
+    let handler = service_fn(move |event: LambdaEvent<Incoming>| {
         let (function, counter) = (function.clone(), Arc::clone(&counter));
         async move {
             counter.fetch_add(1, Ordering::Relaxed);

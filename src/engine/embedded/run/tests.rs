@@ -53,7 +53,7 @@ impl Driven {
     }
 
     /// Runs to the end: results come in the order of the branches, and time passes when there is nothing else to do.
-    fn to_the_end(mut self, script: Script<'_>) -> (Outcome, Vec<Entry>, Vec<(String, Value)>) {
+    fn run_to_the_end(mut self, script: Script<'_>) -> (Outcome, Vec<Entry>, Vec<(String, Value)>) {
         loop {
             self.rest();
             if let Some(outcome) = self.run.outcome() {
@@ -75,7 +75,7 @@ impl Driven {
 }
 
 fn run(definition: &Value, input: Value, script: Script<'_>) -> (Outcome, Vec<Entry>, Vec<(String, Value)>) {
-    Driven::begin(&parse(definition), input).to_the_end(script)
+    Driven::begin(&parse(definition), input).run_to_the_end(script)
 }
 
 fn no_calls(call: &Call<'_>, _: usize) -> Result<Value, Failure> {
@@ -268,7 +268,7 @@ fn branches_run_side_by_side_and_are_joined_in_their_order() {
     driven.run.returned(&[5, 0], Ok(json!("no such branch")));
     driven.rest();
     assert_eq!(driven.run.pending().calls.len(), 1);
-    let (outcome, _, _) = driven.to_the_end(&|_, _| Ok(json!("first")));
+    let (outcome, _, _) = driven.run_to_the_end(&|_, _| Ok(json!("first")));
     let first = json!({"out": "first"});
     let branches = json!({"first": first, "all": [first, {"in": 7}, {"out": "second"}]});
     assert_eq!(outcome, Outcome::Succeeded(json!({"in": 7, "branches": branches})));
@@ -335,7 +335,7 @@ fn a_circle_of_pure_states_does_not_hang_and_comes_to_an_end() {
     let parsed = parse(&definition);
     let progress = Run::begin(parsed.clone(), json!(1), BEGIN).proceed(BEGIN, &mut || 0.0);
     assert_eq!((progress.entries.len(), progress.more), (ENTRIES_AT_ONCE, true));
-    let (outcome, entries, _) = Driven::begin(&parsed, json!(1)).to_the_end(&no_calls);
+    let (outcome, entries, _) = Driven::begin(&parsed, json!(1)).run_to_the_end(&no_calls);
     assert_eq!(entries.len(), MAX_ENTRIES);
     let Outcome::Failed(failure) = outcome else { panic!("it fails") };
     assert_eq!(failure.error, "States.Runtime");
@@ -439,10 +439,10 @@ proptest! {
         }
         let (machine, input) = (parse(&definition), json!({"in": 10}));
         let script = |call: &Call<'_>, made: usize| any_result(seed, call, made);
-        let (outcome, entries, calls) = Driven::begin(&machine, input.clone()).to_the_end(&script);
+        let (outcome, entries, calls) = Driven::begin(&machine, input.clone()).run_to_the_end(&script);
         for written in 0..=entries.len() {
             let resumed = Driven::resume(&machine, input.clone(), &entries[..written]);
-            let (resumed_outcome, resumed_entries, resumed_calls) = resumed.to_the_end(&script);
+            let (resumed_outcome, resumed_entries, resumed_calls) = resumed.run_to_the_end(&script);
             prop_assert_eq!(&resumed_outcome, &outcome);
             prop_assert_eq!(&resumed_entries, &entries);
             prop_assert!(calls.ends_with(&resumed_calls));
@@ -472,9 +472,9 @@ fn every_compiled_flow_runs_to_an_end() {
                 Ok(value) => Ok(json!({"status": "done", "items": [{"ok": true}], "n": value})),
             };
             let driven = Driven::begin(&machine, input.clone());
-            let (outcome, entries, _) = driven.to_the_end(&script);
+            let (outcome, entries, _) = driven.run_to_the_end(&script);
             let again = Driven::resume(&machine, input, &entries[..entries.len() / 2]);
-            assert_eq!(again.to_the_end(&script).0, outcome, "{}", path.display());
+            assert_eq!(again.run_to_the_end(&script).0, outcome, "{}", path.display());
             let kind = match outcome {
                 Outcome::Succeeded(_) => "succeeded",
                 Outcome::Failed(_) => "failed",
