@@ -92,13 +92,12 @@ def prepare(name):
     """Builds before the clock and the load average are looked at."""
     if name in ("cold", "warm"):
         programs.deployed()
-        for binary in ("function", "hello", "floor", "floor-counted", "flowgate-counted"):
-            programs.own(binary)
+        programs.build_functions()
         if name == "cold":
             programs.sdk_defaults()
     else:
         programs.local()
-        programs.own("load")
+        programs.build_load()
 
 
 if __name__ == "__main__":

@@ -32,38 +32,54 @@ def profile():
     return file
 
 
-def build(directory, binary, *options, name=None):
-    """Builds one program and returns where it is kept."""
-    kept = KEPT / (name or binary)
-    if reuse_builds and kept.exists():
-        return kept
-    say(f"set-up: building {kept.name} (minutes if nothing is compiled yet)")
-    command = [os.environ.get("CARGO", "cargo"), "build", "--quiet", "--locked", "--release", "--bin", binary, *options]
-    command += ["--config", str(profile())]
+def build(directory, binaries, *options, name=None):
+    """Builds programs of a package and keeps copies; the only one under another name, if one is given."""
+    kept = [KEPT / (name or binary) for binary in binaries]
+    if reuse_builds and all(copy.exists() for copy in kept):
+        return
+    say(f"set-up: building {', '.join(copy.name for copy in kept)} (minutes if nothing is compiled yet)")
+    command = [os.environ.get("CARGO", "cargo"), "build", "--quiet", "--locked", "--release", "--config", profile()]
+    command += [*options, *(f"--bin={binary}" for binary in binaries)]
     subprocess.run(command, cwd=directory, check=True, env={**os.environ, "CARGO_TARGET_DIR": str(TARGET)})
-    KEPT.mkdir(parents=True, exist_ok=True)
-    shutil.copy2(TARGET / "release" / binary, kept)
-    return kept
+    for binary, copy in zip(binaries, kept):
+        shutil.copy2(TARGET / "release" / binary, copy)
 
 
 @functools.cache
 def deployed():
-    return build(ROOT, "flowgate", "--no-default-features", name="flowgate-deployed")
+    build(ROOT, ["flowgate"], "--no-default-features", name="flowgate-deployed")
+    return KEPT / "flowgate-deployed"
 
 
 @functools.cache
 def local():
-    return build(ROOT, "flowgate")
+    build(ROOT, ["flowgate"])
+    return KEPT / "flowgate"
 
 
 @functools.cache
 def sdk_defaults():
-    return build(BENCH, "flowgate-sdk-defaults", "--features", "sdk-defaults")
+    build(BENCH, ["flowgate-sdk-defaults"], "--features=sdk-defaults")
+    return KEPT / "flowgate-sdk-defaults"
 
 
 @functools.cache
+def build_functions():
+    build(BENCH, ["function", "hello", "floor", "floor-counted", "flowgate-counted"])
+
+
+@functools.cache
+def build_load():
+    build(BENCH, ["load"])
+
+
 def own(binary):
-    return build(BENCH, binary)
+    """A program of this package; the load client by itself, for it is all that the servers' sections need."""
+    if binary == "load":
+        build_load()
+    else:
+        build_functions()
+    return KEPT / binary
 
 
 def locked_versions(*crates):
