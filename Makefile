@@ -23,6 +23,9 @@ TRIPLE := $(patsubst arm64,aarch64,$(ARCH))-unknown-linux-gnu
 # How long `make fuzz` tries each target.
 FUZZ_SECONDS ?= 60
 
+# Which sections `make bench` measures; all of them if empty.
+BENCH ?=
+
 # Which tests `make test-store` repeats against MiniStack, by their path in the crate.
 STORE_TESTS ?= store:: dispatch::a_second_implementation
 
@@ -143,6 +146,11 @@ fuzz: ## fuzzes the signature parsers, FUZZ_SECONDS=60 each (needs: cargo instal
 test-asl: $(ASL)/.complete ## checks the compiled golden workflows with cfn-lint and npm's asl-validator (needs npm)
 	scripts/validate-asl.sh $(ASL) $(ASL)/node tests/golden/flows/*.asl.json
 
+# Not part of `check` either: it takes half an hour of a machine that does nothing else.
+.PHONY: bench
+bench: ## measures flowgate against a floor and peers: [BENCH="cold warm throughput growth engine"] [BENCH_RECORDS=1000000]
+	$(PYTHON) bench/run.py $(BENCH)
+
 .PHONY: check
 check: check-static test ## runs every check a change must pass: format, lints, docs, licences, advisories, tests
 
@@ -226,7 +234,8 @@ load: ## loads FILES="workflows/*.json" for PROJECT=ID into the table FLOWGATE_T
 
 .PHONY: clean
 clean: ## removes what was built and installed here; the local executions in .flowgate/ stay
-	rm -rf target .aws-sam .tools .venv-test .venv-ministack .venv-differential .venv-asl
+	rm -rf target .aws-sam .tools .venv-test .venv-ministack .venv-differential .venv-asl .venv-moto \
+		bench/peers/node_modules
 
 # Set-up. Each step announces itself and is repeated only when the file that names its version changes.
 

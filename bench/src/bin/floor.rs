@@ -1,0 +1,6 @@
+//! The floor as a program.
+
+#[tokio::main]
+async fn main() -> Result<(), lambda_http::Error> {
+    flowgate_bench::floor::run().await
+}

@@ -1,0 +1,15 @@
+//! flowgate as it is deployed, its allocations counted until it is told to end.
+
+use clap::Parser;
+use flowgate::cli::Cli;
+use flowgate_bench::allocations::{self, Counting};
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+#[tokio::main]
+async fn main() -> anyhow::Result<()> {
+    let ended = Cli::parse().run().await;
+    allocations::report();
+    ended
+}

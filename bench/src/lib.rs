@@ -1,0 +1,5 @@
+//! What the benchmark's programs share.
+
+pub mod allocations;
+pub mod floor;
+pub mod stand_in;
