@@ -1,7 +1,9 @@
 //! The SDK client: one per process, built at cold start.
 
+use std::sync::LazyLock;
 use std::time::Duration;
 
+use aws_config::environment::{EnvironmentVariableCredentialsProvider, EnvironmentVariableRegionProvider};
 use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_sdk_dynamodb::Client;
@@ -9,6 +11,8 @@ use aws_sdk_dynamodb::config::retry::{RetryConfig, RetryPartition};
 use aws_sdk_dynamodb::config::{Credentials, SharedCredentialsProvider};
 use aws_smithy_http_client::Builder;
 use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
+use aws_smithy_runtime_api::client::http::{HttpClient, HttpConnectorSettings, SharedHttpClient, SharedHttpConnector};
+use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use tokio::sync::OnceCell;
 
 /// Where the storage is.
@@ -99,13 +103,38 @@ pub async fn connection(endpoint: &Endpoint) -> SdkConfig {
     }
 }
 
-/// The settings every SDK client of the process shares, looked up once. The TLS stack is rustls on ring: aws-lc's first use
-/// costs about 21 ms of CPU per process, which is most of a cold start.
-pub async fn shared_config() -> &'static aws_config::SdkConfig {
-    static SHARED: OnceCell<aws_config::SdkConfig> = OnceCell::const_new();
+/// The settings every SDK client of the process shares, looked up once.
+///
+/// Credentials and region are taken from the environment where it has them, as it does on Lambda. That is where the SDK's
+/// chains look first, but they build a client for every further place before.
+pub async fn shared_config() -> &'static SdkConfig {
+    static SHARED: OnceCell<SdkConfig> = OnceCell::const_new();
     let load = || {
-        let https = Builder::new().tls_provider(Provider::Rustls(CryptoMode::Ring)).build_https();
-        aws_config::defaults(BehaviorVersion::latest()).http_client(https).load()
+        let is_set = |name| std::env::var_os(name).is_some_and(|value| !value.is_empty());
+        let mut settings = aws_config::defaults(BehaviorVersion::latest()).http_client(Https);
+        if is_set("AWS_ACCESS_KEY_ID") && is_set("AWS_SECRET_ACCESS_KEY") {
+            settings = settings.credentials_provider(EnvironmentVariableCredentialsProvider::new());
+        }
+        if is_set("AWS_REGION") {
+            settings = settings.region(EnvironmentVariableRegionProvider::new());
+        }
+        settings.load()
     };
     SHARED.get_or_init(load).await
+}
+
+/// The HTTPS client of every SDK client. The TLS stack is rustls on ring: aws-lc's first use costs about 21 ms of CPU per
+/// process.
+///
+/// The SDK asks an HTTP client to check itself whenever a client is built, and its own then makes a connector only to throw
+/// it away, which reads all the certificates of the machine. This one has no such check.
+#[derive(Debug)]
+struct Https;
+
+impl HttpClient for Https {
+    fn http_connector(&self, settings: &HttpConnectorSettings, components: &RuntimeComponents) -> SharedHttpConnector {
+        static SHARED: LazyLock<SharedHttpClient> =
+            LazyLock::new(|| Builder::new().tls_provider(Provider::Rustls(CryptoMode::Ring)).build_https());
+        SHARED.http_connector(settings, components)
+    }
 }
