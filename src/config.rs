@@ -85,6 +85,9 @@ pub struct Config {
     pub gateway: Gateway,
     /// Whether only this machine can reach the program.
     pub local: bool,
+    /// Whether calls come one by one and nothing goes on between them: a deployed function, unless Lambda says by
+    /// `AWS_LAMBDA_MAX_CONCURRENCY` how many of them may run at once.
+    pub one_by_one: bool,
     /// Where executions and workflows are kept.
     pub store: Store,
     /// Where the embedded store keeps its file.
@@ -284,6 +287,7 @@ impl Config {
             return Err(error("FLOWGATE_FIXED_TIME", "is for local use: with it, old signatures would stay valid"));
         }
         Ok(Self {
+            one_by_one: gateway == Gateway::Lambda && !local && get("AWS_LAMBDA_MAX_CONCURRENCY").is_none(),
             gateway,
             local,
             store: read_store(&get, local)?,

@@ -8,8 +8,9 @@ mod sign;
 use std::io::IsTerminal;
 use std::path::PathBuf;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use clap::{Args, Parser, Subcommand};
+use tokio::runtime::{Builder, Runtime};
 use tracing::level_filters::LevelFilter;
 use tracing_subscriber::filter::Targets;
 use tracing_subscriber::prelude::*;
@@ -86,10 +87,16 @@ impl Cli {
     ///
     /// # Errors
     /// What made it impossible, for the terminal or the log.
-    pub async fn run(self) -> Result<()> {
+    pub fn run(self) -> Result<()> {
         match self.command.unwrap_or(Command::Serve) {
-            Command::Serve => serve::run(&Config::from_env()?).await,
-            Command::Load(args) => load::run(&Config::from_env_for_deployed_table()?, &args.project, &args.files).await,
+            Command::Serve => {
+                let config = Config::from_env()?;
+                runtime(&config)?.block_on(serve::run(&config))
+            }
+            Command::Load(args) => {
+                let config = Config::from_env_for_deployed_table()?;
+                runtime(&config)?.block_on(load::run(&config, &args.project, &args.files))
+            }
             Command::Compile(args) => compile::run(&args.file, &args.functions),
             Command::Sign(SignCommand::Event { file }) => sign::event(&Config::from_env()?, &file),
             Command::Sign(SignCommand::Curl { method, url, data, headers }) => {
@@ -99,17 +106,20 @@ impl Cli {
     }
 }
 
+/// The runtime of a process that serves, or works on a table. Calls that come one by one need no other thread, neither to
+/// start nor to hand them to.
+fn runtime(config: &Config) -> Result<Runtime> {
+    let mut builder = if config.one_by_one { Builder::new_current_thread() } else { Builder::new_multi_thread() };
+    builder.enable_all().build().context("the runtime cannot be started")
+}
+
 /// Starts the log on standard error: one JSON object a line where machines read it, plain lines for people.
 ///
 /// The level asked for is that of our own lines. Libraries write whole events, bodies and headers at the lower levels, so
-/// they get to warn and no more; and the embedded store warns of every write it refuses, which is how a repeated start is
-/// found out.
+/// they get to warn and no more.
 fn start_log(config: &Config) {
-    let at_most = |level| config.log_level.min(level);
-    let levels = Targets::new()
-        .with_default(at_most(LevelFilter::WARN))
-        .with_target("dynoxide", at_most(LevelFilter::ERROR))
-        .with_target("flowgate", config.log_level);
+    let levels =
+        Targets::new().with_default(config.log_level.min(LevelFilter::WARN)).with_target("flowgate", config.log_level);
     let log = tracing_subscriber::fmt()
         .with_max_level(config.log_level)
         .with_writer(std::io::stderr)

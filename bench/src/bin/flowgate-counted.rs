@@ -7,9 +7,8 @@ use flowgate_bench::allocations::{self, Counting};
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;
 
-#[tokio::main]
-async fn main() -> anyhow::Result<()> {
-    let ended = Cli::parse().run().await;
+fn main() -> anyhow::Result<()> {
+    let ended = Cli::parse().run();
     allocations::report();
     ended
 }
