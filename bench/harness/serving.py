@@ -172,8 +172,8 @@ def growth(options):
 
 
 def lists(server, records, options):
-    """Latency of list pages: the newest hundred, and a hundred from the middle of the latest ten thousand."""
-    pages = {"first": "limit=100", "offset 5000": "limit=100&offset=5000"}
+    """Latency of list pages: the newest hundred, and a hundred after five hundred that are passed over."""
+    pages = {"first": "limit=100", "offset 500": "limit=100&offset=500"}
     result = {}
     for name, query in pages.items():
         try:

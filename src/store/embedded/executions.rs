@@ -23,16 +23,14 @@ impl ExecutionStore for EmbeddedStore {
     async fn create(&self, execution: &Execution, now: Timestamp) -> Result<Created, StoreError> {
         let execution = execution.clone();
         self.write(move |connection| {
-            if insert(connection, &execution)? {
-                return Ok(Created::New);
+            match find(connection, &execution.key.record_id())? {
+                Some((_, existing)) if existing.expires_at > now => {
+                    let is_own = existing.nonce == execution.nonce;
+                    return Ok(if is_own { Created::New } else { Created::Exists(Box::new(existing)) });
+                }
+                Some((expired, _)) => delete(connection, expired)?,
+                None => {}
             }
-            let id = execution.key.record_id();
-            let (number, existing) = find(connection, &id)?.ok_or_else(|| corrupt("id"))?;
-            if existing.expires_at > now {
-                let is_own = existing.nonce == execution.nonce;
-                return Ok(if is_own { Created::New } else { Created::Exists(Box::new(existing)) });
-            }
-            delete(connection, number)?;
             insert(connection, &execution)?;
             Ok(Created::New)
         })
@@ -188,28 +186,38 @@ fn delete(connection: &Connection, number: i64) -> Result<(), rusqlite::Error> {
     Ok(())
 }
 
-fn id_bytes(id: &RecordId) -> Vec<u8> {
-    hex::decode(id.as_str()).expect("a record's id is made of hex digits")
+fn id_bytes(id: &RecordId) -> [u8; 32] {
+    let mut bytes = [0; 32];
+    hex::decode_to_slice(id.as_str(), &mut bytes).expect("a record's id is made of 64 hex digits");
+    bytes
 }
 
-/// Writes a new execution unless its id is taken.
-fn insert(connection: &Connection, execution: &Execution) -> Result<bool, rusqlite::Error> {
+/// What an id is looked up by: its first eight bytes. The index of them is a third of one of whole ids, and every start
+/// writes a page of it that no other start of its transaction is likely to write.
+fn prefix(id: &[u8; 32]) -> i64 {
+    let [a, b, c, d, e, f, g, h, ..] = *id;
+    i64::from_be_bytes([a, b, c, d, e, f, g, h])
+}
+
+/// Writes an execution whose id is free.
+fn insert(connection: &Connection, execution: &Execution) -> Result<(), rusqlite::Error> {
     let key = &execution.key;
     let ending = execution.ending.as_ref();
     let failure = ending.and_then(|ending| ending.failure.as_ref());
     let mut insert = connection.prepare_cached(
-        "INSERT INTO executions (id, project_id, workflow_id, name, workflow_name, machine, region, domain_id, api,
+        "INSERT INTO executions (id_prefix, id, project_id, workflow_id, name, workflow_name, machine, region, domain_id, api,
              is_test, status, attempt, ended_at, output, error, cause, due_at, tries, fingerprint, nonce,
              merge_parameters, create_date, started_by, request_id, trace, started_at, updated_at, expires_at, fence,
              journal, headers, input)
-         VALUES (:id, :project_id, :workflow_id, :name, :workflow_name, :machine, :region, :domain_id, :api,
+         VALUES (:id_prefix, :id, :project_id, :workflow_id, :name, :workflow_name, :machine, :region, :domain_id, :api,
              :is_test, :status, :attempt, :ended_at, :output, :error, :cause, :due_at, :tries, :fingerprint, :nonce,
              :merge_parameters, :create_date, :started_by, :request_id, :trace, :started_at, :updated_at, :expires_at, 0,
-             0, :headers, :input)
-         ON CONFLICT (id) DO NOTHING",
+             0, :headers, :input)",
     )?;
-    let written = insert.execute(named_params! {
-        ":id": id_bytes(&key.record_id()),
+    let id = id_bytes(&key.record_id());
+    insert.execute(named_params! {
+        ":id_prefix": prefix(&id),
+        ":id": id,
         ":project_id": key.project_id,
         ":workflow_id": key.workflow_id.as_bytes(),
         ":name": key.name.as_str(),
@@ -240,7 +248,7 @@ fn insert(connection: &Connection, execution: &Execution) -> Result<bool, rusqli
         ":headers": execution.headers.as_ref().map(JsonText::as_str),
         ":input": execution.input.as_str(),
     })?;
-    Ok(written == 1)
+    Ok(())
 }
 
 /// Writes what can change of an execution.
@@ -279,15 +287,17 @@ pub(super) fn find_live(
 }
 
 fn find(connection: &Connection, id: &RecordId) -> Result<Option<(i64, Execution)>, Failure> {
-    let mut query = connection.prepare_cached("SELECT * FROM executions WHERE id = ?1")?;
-    let mut rows = query.query([id_bytes(id)])?;
+    let id = id_bytes(id);
+    let mut query = connection.prepare_cached("SELECT * FROM executions WHERE id_prefix = ?1 AND id = ?2")?;
+    let mut rows = query.query(params![prefix(&id), id])?;
     rows.next()?.map(|row| Ok((row.get("number")?, from_row(row)?))).transpose()
 }
 
 /// The number of an execution's row.
 pub(super) fn number_of(connection: &Connection, id: &RecordId) -> Result<Option<i64>, rusqlite::Error> {
-    let mut query = connection.prepare_cached("SELECT number FROM executions WHERE id = ?1")?;
-    query.query_row([id_bytes(id)], |row| row.get(0)).optional()
+    let id = id_bytes(id);
+    let mut query = connection.prepare_cached("SELECT number FROM executions WHERE id_prefix = ?1 AND id = ?2")?;
+    query.query_row(params![prefix(&id), id], |row| row.get(0)).optional()
 }
 
 fn from_row(row: &Row<'_>) -> Result<Execution, Failure> {
