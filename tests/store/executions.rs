@@ -395,3 +395,20 @@ fn a_file_that_is_no_database_is_refused_by_its_name() {
         }
     }
 }
+
+/// The embedded store looks an execution up by a part of its id, which two may share.
+#[tokio::test]
+async fn executions_whose_ids_begin_alike_do_not_meet() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let store = EmbeddedStore::open(folder.path(), now()).expect("a store");
+    let (first, second) = (execution("first"), execution("second"));
+    assert_eq!(store.create(&first, now()).await.expect("an answer"), Created::New);
+    let id = second.key.record_id();
+    let prefix = u64::from_str_radix(&id.as_str()[..16], 16).expect("hex digits").cast_signed();
+    let file = rusqlite::Connection::open(folder.path().join("flowgate.db")).expect("the file");
+    assert_eq!(file.execute("UPDATE executions SET id_prefix = ?1", [prefix]).expect("an update"), 1);
+
+    assert_eq!(store.get(&id, now()).await.expect("an answer"), None);
+    assert_eq!(store.create(&second, now()).await.expect("an answer"), Created::New);
+    assert_eq!(store.get(&id, now()).await.expect("an answer"), Some(second));
+}
