@@ -8,7 +8,7 @@ use tokio::time::Instant;
 
 use crate::api::Apis;
 use crate::auth::{Authenticator, CredentialSource, Credentials, SecretsManagerCredentials, StaticCredentials};
-use crate::clock::{Clock, FixedClock, SystemClock, Timestamp};
+use crate::clock::{Clock, FixedClock, SystemClock};
 use crate::config::{self, Config, CredentialsFrom, Gateway, Store};
 #[cfg(feature = "embedded")]
 use crate::engine::embedded::{EmbeddedEngine, Lambda, Machines, ReachableFunctions, Worker};
@@ -33,6 +33,10 @@ pub struct App {
 /// How long a process that lives on waits between two looks for what is due.
 const SWEEP: Duration = Duration::from_secs(10);
 
+/// How long the embedded store waits between two looks for what has expired.
+#[cfg(feature = "embedded")]
+const EXPIRY: Duration = Duration::from_secs(600);
+
 impl App {
     /// Builds the program the environment asks for. At a local start the table is made and the workflow files are loaded.
     ///
@@ -44,7 +48,7 @@ impl App {
             None => Arc::new(SystemClock),
         };
         let (source, credentials) = credentials(config, clock.clone()).await?;
-        let stores = Stores::open(config, clock.now()).await?;
+        let stores = Stores::open(config, &clock).await?;
         let workflows =
             Arc::new(Workflows::new(stores.workflows.clone(), clock.clone(), config.workflow_cache_seconds));
         let (engine, step_functions): (Arc<dyn Engine>, _) = match config.engine {
@@ -151,6 +155,17 @@ async fn sweep_on_and_on(executions: Executions) {
     }
 }
 
+/// Deletes what has expired in the embedded store as long as the process lives.
+#[cfg(feature = "embedded")]
+async fn expire_on_and_on(store: store::EmbeddedStore, clock: Arc<dyn Clock>) {
+    loop {
+        if let Err(error) = store.delete_expired(clock.now()).await {
+            tracing::warn!(error = errors::chain(&error), "what has expired could not be deleted");
+        }
+        tokio::time::sleep(EXPIRY).await;
+    }
+}
+
 async fn credentials(
     config: &Config,
     clock: Arc<dyn Clock>,
@@ -214,10 +229,14 @@ impl Stores {
     /// # Errors
     /// The embedded store could not be opened, or the table could not be created.
     #[cfg_attr(not(feature = "embedded"), expect(unused_variables, reason = "a table expires its items by itself"))]
-    pub async fn open(config: &Config, now: Timestamp) -> Result<Self> {
+    pub async fn open(config: &Config, clock: &Arc<dyn Clock>) -> Result<Self> {
         let endpoint = match &config.store {
             #[cfg(feature = "embedded")]
-            Store::Embedded => return Ok(Self::over(store::EmbeddedStore::open(&config.data_dir, now)?)),
+            Store::Embedded => {
+                let store = store::EmbeddedStore::open(&config.data_dir)?;
+                tokio::spawn(expire_on_and_on(store.clone(), clock.clone()));
+                return Ok(Self::over(store));
+            }
             #[cfg(not(feature = "embedded"))]
             Store::Embedded => bail!("this build was made without the embedded store"),
             Store::StandIn(url) => Endpoint::Local(url.clone()),

@@ -106,7 +106,7 @@ async fn two_processes_over_one_file_make_one_execution_of_a_key() {
     let folder = tempfile::tempdir().expect("a folder");
     let mut processes = Vec::new();
     for n in 0..2 {
-        let store = Arc::new(EmbeddedStore::open(folder.path(), fixed_time()).expect("the embedded store"));
+        let store = Arc::new(EmbeddedStore::open(folder.path()).expect("the embedded store"));
         publish_samples(store.clone()).await;
         let clock = Arc::new(TestClock::starting_at(fixed_time().plus_seconds(60 * n)));
         let app = Arc::new(TestApp::process(store.clone(), store.clone(), clock));

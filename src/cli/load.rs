@@ -32,7 +32,7 @@ pub(super) async fn run(config: &Config, project_id: &str, paths: &[PathBuf]) ->
         println!("the deployed function makes the state machines, each when it is first needed");
     }
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-    let stores = Stores::open(config, clock.now()).await?;
+    let stores = Stores::open(config, &clock).await?;
     let engine = app::publishing_engine(config, &stores, &clock);
     let workflows = Arc::new(Workflows::new(stores.workflows, clock, 0));
     let publisher = Publisher::new(workflows, engine, config.functions.clone());

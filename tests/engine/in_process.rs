@@ -54,8 +54,7 @@ impl Setup {
     async fn new() -> Self {
         let data = tempfile::tempdir().expect("a folder");
         let clock = Arc::new(SystemClock);
-        let now = flowgate::clock::Clock::now(&*clock);
-        let store = Arc::new(EmbeddedStore::open(data.path(), now).expect("a store"));
+        let store = Arc::new(EmbeddedStore::open(data.path()).expect("a store"));
         let functions = Arc::new(Observed::default());
         let worker = Worker {
             executions: store.clone(),

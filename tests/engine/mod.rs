@@ -212,7 +212,7 @@ struct Ended {
 fn examine(place: &Place, workflows: &[&str]) -> BTreeMap<String, Ended> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
     runtime.block_on(async {
-        let store = EmbeddedStore::open(place.data.path(), now()).expect("the store");
+        let store = EmbeddedStore::open(place.data.path()).expect("the store");
         let mut all = BTreeMap::new();
         for workflow in workflows {
             let page = store.list(PROJECT, id_in_project(workflow), None, 1_000_000, now()).await.expect("a list");

@@ -363,20 +363,24 @@ async fn a_table_can_be_made_twice_and_keeps_what_it_holds() {
 }
 
 #[tokio::test]
-async fn a_file_can_be_opened_again_and_keeps_what_has_not_expired() {
+async fn a_file_can_be_opened_again_and_loses_only_what_has_expired() {
     let folder = tempfile::tempdir().expect("a folder");
-    let kept = execution("kept");
-    let expired = Execution { expires_at: now().plus_seconds(60), ..execution("expired") };
-    let open = |now| EmbeddedStore::open(folder.path(), now).expect("an embedded store");
-    let store = open(now());
-    for execution in [&expired, &kept] {
-        store.create(execution, now()).await.expect("an answer");
-    }
+    let open = || EmbeddedStore::open(folder.path()).expect("an embedded store");
+    let store = open();
+    // More than are deleted at a time, the last of them behind one that lives on.
+    let last = now().plus_seconds(60);
+    let mut written: Vec<_> =
+        (0..1200).map(|n| Execution { expires_at: last, ..execution(&format!("run-{n}")) }).collect();
+    written[1100].expires_at = last.plus_seconds(1);
+    join_all(written.iter().map(|execution| store.create(execution, now()))).await;
     drop(store);
-    let store = open(now().plus_seconds(60));
-    // At this instant both are alive: what is missing was deleted.
-    assert_eq!(store.get(&kept.key.record_id(), now()).await.expect("an answer"), Some(kept));
-    assert_eq!(store.get(&expired.key.record_id(), now()).await.expect("an answer"), None);
+
+    let store = open();
+    store.delete_expired(last).await.expect("a deletion");
+    // At this instant all are alive: what is missing was deleted.
+    let page = store.list(PROJECT, Uuid::from_u128(7), None, 10, now()).await.expect("a page");
+    let left: Vec<_> = page.entries.iter().map(|entry| entry.key.name.as_str()).collect();
+    assert_eq!(left, ["run-1100"]);
 }
 
 #[test]
@@ -385,7 +389,7 @@ fn a_file_that_is_no_database_is_refused_by_its_name() {
     let file = folder.path().join("flowgate.db");
     for (number, content) in ["hello, this is no database at all ".repeat(100), String::new()].into_iter().enumerate() {
         std::fs::write(&file, content).expect("a file");
-        let opened = EmbeddedStore::open(folder.path(), now());
+        let opened = EmbeddedStore::open(folder.path());
         match number {
             0 => {
                 let refused = opened.expect_err("refused").to_string();
@@ -400,7 +404,7 @@ fn a_file_that_is_no_database_is_refused_by_its_name() {
 #[tokio::test]
 async fn executions_whose_ids_begin_alike_do_not_meet() {
     let folder = tempfile::tempdir().expect("a folder");
-    let store = EmbeddedStore::open(folder.path(), now()).expect("a store");
+    let store = EmbeddedStore::open(folder.path()).expect("a store");
     let (first, second) = (execution("first"), execution("second"));
     assert_eq!(store.create(&first, now()).await.expect("an answer"), Created::New);
     let id = second.key.record_id();

@@ -45,7 +45,7 @@ impl Place {
         match self {
             Self::File(folder) => {
                 let folder = folder.path().join(Uuid::new_v4().to_string());
-                Arc::new(EmbeddedStore::open(&folder, now()).expect("an embedded store"))
+                Arc::new(EmbeddedStore::open(&folder).expect("an embedded store"))
             }
             Self::Server(server) => server.table(list_shards).await,
         }

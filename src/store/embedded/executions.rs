@@ -1,7 +1,7 @@
 //! Executions in the file.
 
 use async_trait::async_trait;
-use rusqlite::{Connection, OptionalExtension, Row, TransactionBehavior, named_params, params};
+use rusqlite::{Connection, OptionalExtension, Row, named_params, params};
 use uuid::Uuid;
 
 use super::{EmbeddedStore, Failure, corrupt};
@@ -156,28 +156,22 @@ pub(super) fn ended(current: &Execution, end: &Ending, now: Timestamp) -> Execut
     }
 }
 
-/// Deletes the oldest executions until a page of them has none that has expired. They expire in about the order of their
-/// starts.
-pub(super) fn delete_expired(connection: &mut Connection, now: Timestamp) -> Result<(), rusqlite::Error> {
-    let mut seen = 0;
-    loop {
-        let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-        let page: Vec<(i64, i64)> = transaction
-            .prepare_cached("SELECT number, expires_at FROM executions WHERE number > ?1 ORDER BY number LIMIT ?2")?
-            .query_map(params![seen, EXPIRED_PAGE], |row| Ok((row.get(0)?, row.get(1)?)))?
-            .collect::<Result<_, _>>()?;
-        let expired = page.iter().filter(|(_, expires_at)| *expires_at <= now.millis());
-        let mut is_any_expired = false;
-        for (number, _) in expired {
-            delete(&transaction, *number)?;
-            is_any_expired = true;
-        }
-        transaction.commit()?;
-        match page.last() {
-            Some((last, _)) if is_any_expired => seen = *last,
-            _ => return Ok(()),
-        }
+/// Deletes what has expired of the next page of executions, and returns where the page after it begins if that was any.
+pub(super) fn delete_expired_page(
+    connection: &Connection,
+    after: i64,
+    now: Timestamp,
+) -> Result<Option<i64>, rusqlite::Error> {
+    let page: Vec<(i64, i64)> = connection
+        .prepare_cached("SELECT number, expires_at FROM executions WHERE number > ?1 ORDER BY number LIMIT ?2")?
+        .query_map(params![after, EXPIRED_PAGE], |row| Ok((row.get(0)?, row.get(1)?)))?
+        .collect::<Result<_, _>>()?;
+    let mut is_any_expired = false;
+    for (number, _) in page.iter().filter(|(_, expires_at)| *expires_at <= now.millis()) {
+        delete(connection, *number)?;
+        is_any_expired = true;
     }
+    Ok(page.last().filter(|_| is_any_expired).map(|(last, _)| *last))
 }
 
 fn delete(connection: &Connection, number: i64) -> Result<(), rusqlite::Error> {

@@ -68,12 +68,11 @@ pub enum OpenError {
 }
 
 impl EmbeddedStore {
-    /// Opens the file `flowgate.db` in `data_dir`, and makes both if need be. What had expired by `now` is deleted, the
-    /// oldest first.
+    /// Opens the file `flowgate.db` in `data_dir`, and makes both if need be.
     ///
     /// # Errors
     /// The folder, the file or a thread could not be had, or the file is of another version.
-    pub fn open(data_dir: &Path, now: Timestamp) -> Result<Self, OpenError> {
+    pub fn open(data_dir: &Path) -> Result<Self, OpenError> {
         std::fs::create_dir_all(data_dir).map_err(|source| OpenError::Folder { path: data_dir.to_owned(), source })?;
         let path = data_dir.join("flowgate.db");
         let failed = |source| OpenError::File { path: path.clone(), source };
@@ -82,7 +81,6 @@ impl EmbeddedStore {
         if !schema::prepare(&mut connection).map_err(failed)? {
             return Err(OpenError::OtherVersion { path });
         }
-        executions::delete_expired(&mut connection, now).map_err(failed)?;
         let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let read_only = Connection::open_with_flags(&path, flags).map_err(failed)?;
         read_only.busy_timeout(BUSY_TIMEOUT).map_err(failed)?;
@@ -93,6 +91,19 @@ impl EmbeddedStore {
             writer: thread("store-writer", connection, write)?,
             reader: thread("store-reader", read_only, read)?,
         })
+    }
+
+    /// Deletes the oldest executions until a page of them has none that has expired by `now`: they expire in about the order
+    /// of their starts. Each page is a write of its own, so that others need not wait for all of it.
+    ///
+    /// # Errors
+    /// The file could not be written.
+    pub async fn delete_expired(&self, now: Timestamp) -> Result<(), StoreError> {
+        let mut page = Some(0);
+        while let Some(after) = page {
+            page = self.write(move |connection| Ok(executions::delete_expired_page(connection, after, now)?)).await?;
+        }
+        Ok(())
     }
 
     /// Carries out `work` in a transaction, together with what else is to be written, and returns when it is on disk.
@@ -263,7 +274,7 @@ mod tests {
     #[test]
     fn a_file_of_another_version_is_refused_and_left_as_it_is() {
         let folder = tempfile::tempdir().expect("a folder");
-        let open = || EmbeddedStore::open(folder.path(), Timestamp::from_seconds(0));
+        let open = || EmbeddedStore::open(folder.path());
         drop(open().expect("a new file"));
         let version = |pragma: &str| -> i64 {
             let connection = Connection::open(folder.path().join("flowgate.db")).expect("the file");
@@ -278,7 +289,7 @@ mod tests {
     #[tokio::test]
     async fn a_call_that_the_database_refuses_does_not_fail_the_others_of_its_transaction() {
         let folder = tempfile::tempdir().expect("a folder");
-        let store = EmbeddedStore::open(folder.path(), Timestamp::from_seconds(0)).expect("a store");
+        let store = EmbeddedStore::open(folder.path()).expect("a store");
         let put = |text: &'static str| {
             store.write(move |connection| Ok(connection.execute("INSERT INTO journal VALUES (1, ?1, 1, 'x')", [text])?))
         };
