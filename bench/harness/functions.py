@@ -27,16 +27,22 @@ CREDENTIALS = json.dumps(
 FROM_ENVIRONMENT = {"FLOWGATE_CREDENTIALS": CREDENTIALS}
 FROM_SECRETS_MANAGER = {"FLOWGATE_CREDENTIALS_SECRET": "flowgate"}
 WORKFLOW = "order-fanout"
-
+# Where distributions keep the certificates they trust in one file.
+BUNDLES = ("/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt", "/etc/ssl/cert.pem")
 
 CRATES = ("flowgate", "lambda_http", "aws-config", "aws-sdk-dynamodb", "tokio")
+
+
+def one_bundle():
+    """Has a program read one file of certificates, as on Lambda, whatever folders of them this machine has."""
+    return next(({"SSL_CERT_FILE": path} for path in BUNDLES if os.path.exists(path)), {})
 
 
 def program(name, command, env=None):
     return {
         "name": name,
         "command": [str(part) for part in command],
-        "env": env or {},
+        "env": {**one_bundle(), **(env or {})},
         "log": str(DATA / f"{name.replace(' ', '-').replace(',', '')}.log"),
         "event": json.dumps(requests.event(WORKFLOW, ACCESS_KEY, SECRET_KEY)),
     }

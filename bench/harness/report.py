@@ -88,7 +88,8 @@ def cold(section):
         f"{section['rounds']} rounds, the programs in turn. All are x86-64 builds with flowgate's release profile, "
         "flowgate as deployed (`--no-default-features`). AWS is a stand-in on loopback, plain HTTP, that answers at once. "
         "Credentials are in `FLOWGATE_CREDENTIALS`, in the row named so in a stand-in Secrets Manager, which is asked "
-        "before the first `next`. \"SDK defaults\" is the same main file with the default features of the SDK's crates.\n\n"
+        "before the first `next`. The certificates that are trusted are in one file (`SSL_CERT_FILE`), as they are on Lambda's "
+        "Amazon Linux; all of them are read for plain HTTP too. \"SDK defaults\" is the same main file with the default features of the SDK's crates.\n\n"
         + table(head, *body)
     )
     added, factor = flowgate["init_us"]["p50"] - init, ratio(flowgate["init_us"]["p50"], init)
@@ -127,8 +128,8 @@ def warm(section):
     markdown = (
         "## Warm start through the Runtime API\n\n"
         "From the event to its answer, against a floor that does nothing but lambda_http, one PutItem and a fixed answer; "
-        f"{section['events']:,} starts each, in turn. Allocations and instructions (callgrind) are what one more start "
-        "adds in the life of the process.\n\n"
+        f"{section['events']:,} starts each, in turn. Allocations and instructions are what one more start adds in the life "
+        "of the process; under callgrind, which counts the instructions, processors have none for SHA-256.\n\n"
         + table(["per start", "floor", "flowgate", "ratio"], *body)
     )
     calls = per_start(flowgate["calls_per_start"])
@@ -215,10 +216,11 @@ def growth(section):
                          f"{point['data_bytes'] / 1e6:,.0f}"])
     for connections, run in last["connections"].items():
         factor = ratio(run["per_second"], first["connections"][connections]["per_second"])
-        p99 = ratio(run["p99_us"], first["connections"][connections]["p99_us"])
         whence = f"c={connections}: from {first['records']:,} to {last['records']:,} records"
         goals.append((f"{whence} starts/s flat within 20 %", times(factor), factor >= 0.8))
-        goals.append((f"{whence} p99 flat within 20 %", times(p99), p99 <= 1.2))
+        for quantile in ("p50", "p99"):
+            slower = ratio(run[f"{quantile}_us"], first["connections"][connections][f"{quantile}_us"])
+            goals.append((f"{whence} {quantile} flat within 20 %", times(slower), slower <= 1.2))
     pages = list_rows(points)
     markdown = (
         "## Growth\n\n"
@@ -246,10 +248,13 @@ def list_rows(points):
 
 
 def list_goals(first, last):
-    page, later = first["lists"].get("first", {}), last["lists"].get("first", {})
-    factor = ratio(later.get("p50_us"), page.get("p50_us"))
-    goal = f"list page flat within 20 % from {first['records']:,} to {last['records']:,} records"
-    return [(goal, times(factor), None if factor is None else factor <= 1.2)]
+    goals = []
+    for page in ("first", "offset 500"):
+        before, after = (point["lists"].get(page, {}).get("p50_us") for point in (first, last))
+        factor = ratio(after, before)
+        goal = f"list page ({page}) flat within 20 % from {first['records']:,} to {last['records']:,} records"
+        goals.append((goal, times(factor), None if factor is None else factor <= 1.2))
+    return goals
 
 
 def engine(section):
