@@ -7,11 +7,14 @@ use std::thread::JoinHandle;
 
 use super::Emulator;
 
+/// What names the operation of a start in the head of its request.
+const PUT: &[u8] = b"DynamoDB_20120810.PutItem";
+
 #[derive(Default)]
 struct State {
     is_shut: bool,
     is_down: bool,
-    /// How many requests stand before the door.
+    /// How many writes of new records stand before the door; an engine that looks for work reads all the time.
     waiting: usize,
     streams: Vec<TcpStream>,
 }
@@ -63,14 +66,14 @@ impl Gate {
         self.shared.1.notify_all();
     }
 
-    /// Waits until at least `count` calls stand before the door.
+    /// Waits until at least `count` starts stand before the door.
     pub fn wait_for(&self, count: usize) {
         let (state, timeout) = self
             .shared
             .1
             .wait_timeout_while(self.state(), super::process::DEADLINE, |state| state.waiting < count)
             .expect("a lock");
-        assert!(!timeout.timed_out(), "{} calls of {count} came", state.waiting);
+        assert!(!timeout.timed_out(), "{} starts of {count} came", state.waiting);
     }
 
     /// Takes the storage away: its port is closed from now on.
@@ -98,26 +101,27 @@ fn pass(outside: TcpStream, behind: SocketAddr, shared: &Arc<(Mutex<State>, Cond
         shared.0.lock().expect("a lock").streams.push(stream.try_clone().expect("a socket"));
     }
     let (answers_from, answers_to) = (inside.try_clone().expect("a socket"), outside.try_clone().expect("a socket"));
-    std::thread::spawn(move || copy(answers_from, answers_to, || {}));
+    std::thread::spawn(move || copy(answers_from, answers_to, |_| {}));
     let shared = shared.clone();
     std::thread::spawn(move || {
-        copy(outside, inside, || {
+        copy(outside, inside, |bytes| {
             let (lock, changed) = &*shared;
             let mut state = lock.lock().expect("a lock");
             if state.is_shut {
-                state.waiting += 1;
+                let starts = usize::from(bytes.windows(PUT.len()).any(|window| window == PUT));
+                state.waiting += starts;
                 changed.notify_all();
                 state = changed.wait_while(state, |state| state.is_shut).expect("a lock");
-                state.waiting -= 1;
+                state.waiting -= starts;
             }
         });
     });
 }
 
-fn copy(mut from: TcpStream, mut to: TcpStream, before: impl Fn()) {
+fn copy(mut from: TcpStream, mut to: TcpStream, before: impl Fn(&[u8])) {
     let mut buffer = [0; 64 * 1024];
     while let Ok(count @ 1..) = from.read(&mut buffer) {
-        before();
+        before(&buffer[..count]);
         if to.write_all(&buffer[..count]).is_err() {
             break;
         }
