@@ -7,6 +7,7 @@
 pub mod compiler;
 #[cfg(feature = "embedded")]
 pub mod embedded;
+mod history;
 mod nodes;
 mod none;
 mod publisher;

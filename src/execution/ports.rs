@@ -172,8 +172,8 @@ pub trait Engine: Send + Sync {
     /// The storage did not say what the record needs, or did not keep what became of it.
     async fn attend(&self, id: &RecordId) -> Result<(), StoreError>;
 
-    /// What happened in the execution so far, all attempts, in the order of events. The history of a long execution may be
-    /// cut at the engine's limit.
+    /// What happened in the execution so far, all attempts, in the order of events. Of a long execution the values in later
+    /// documents may be left out, and of a very long one the last events.
     ///
     /// # Errors
     /// The engine cannot be reached.

@@ -7,6 +7,7 @@ use serde_json::Value;
 use super::worker::{Unrunnable, Version, Worker};
 use super::{Entry, Run};
 use crate::clock::Timestamp;
+use crate::engine::history::History;
 use crate::execution::{Execution, JournalEntry, StateEvent, StateEventKind};
 use crate::json::{self, JsonText};
 use crate::workflow::StoreError;
@@ -59,9 +60,13 @@ pub(super) async fn tell(worker: &Worker, execution: &Execution) -> Result<Vec<S
     let told = async {
         let version = worker.version(execution).await?;
         let journal = worker.journal_of(&execution.key.record_id()).await?;
-        let attempts = attempts(execution, &version, &journal)?;
-        let told = attempts.iter().map(|attempt| events(attempt, &version));
-        Ok(told.collect::<Result<Vec<_>, Unrunnable>>()?.concat())
+        let mut told = History::default();
+        for attempt in attempts(execution, &version, &journal)? {
+            if !events(&attempt, &version)?.into_iter().all(|event| told.tell(event)) {
+                break;
+            }
+        }
+        Ok(told.into_events())
     };
     told.await.map_err(|error| match error {
         Unrunnable::Store(error) => error,

@@ -77,7 +77,8 @@ where
         Some(_) => Meaning::Refused,
     };
     // What is wrong with an input may be said by repeating it, and this ends up in a log.
-    let source = if meaning == Meaning::Unfit { "the words are left out".into() } else { error.into() };
+    let repeats_input = meaning == Meaning::Unfit || code.as_deref() == Some("ValidationException");
+    let source = if repeats_input { "the words are left out".into() } else { error.into() };
     CallError { meaning, code, source }
 }
 
@@ -194,4 +195,24 @@ fn ending_of(described: &DescribeExecutionOutput) -> Option<Ending> {
 
 pub(super) fn timestamp(at: &DateTime) -> Timestamp {
     Timestamp::from_millis(at.to_millis().unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests {
+    use aws_sdk_sfn::error::ErrorMetadata;
+    use aws_sdk_sfn::operation::start_execution::StartExecutionError;
+
+    use super::*;
+
+    #[test]
+    fn what_is_said_of_an_input_is_not_kept() {
+        for (code, is_kept) in
+            [("AccessDeniedException", true), ("InvalidExecutionInput", false), ("ValidationException", false)]
+        {
+            let said = ErrorMetadata::builder().code(code).message("Value hush-hush at 'input'").build();
+            let error = failed(SdkError::service_error(StartExecutionError::generic(said), ()));
+            assert_eq!(format!("{error:?}").contains("hush-hush"), is_kept, "{code}");
+            assert!(error.to_string().contains(code), "{error}");
+        }
+    }
 }

@@ -42,6 +42,7 @@ use async_trait::async_trait;
 use uuid::Uuid;
 
 use crate::clock::{Clock, Timestamp};
+use crate::engine::history::History;
 use crate::errors;
 use crate::execution::{
     Change, Changed, Ending, Engine, EngineError, Execution, ExecutionStore, Failure, MAX_INPUT_BYTES, RecordId,
@@ -67,11 +68,6 @@ const TRIES: Pauses = Pauses { first_seconds: 1, longest_seconds: 300 };
 /// For how long after its start an execution that Step Functions does not know may yet turn up: its answers about executions
 /// are "eventually consistent".
 const TURNS_UP_SECONDS: i64 = 300;
-
-/// Where a history is cut: the events that an execution of Step Functions can have, and more bytes of documents than a
-/// function can answer with (6 MB).
-const MAX_EVENTS: usize = 25_000;
-const MAX_HISTORY_BYTES: usize = 8 * 1024 * 1024;
 
 /// How many versions of workflows a process remembers the state machines of.
 const REMEMBERED_MACHINES: usize = 1_000;
@@ -244,7 +240,7 @@ impl Engine for StepFunctions {
         let Some(machine) = self.noted(&VersionKey::of(execution)).await? else {
             return Ok(Vec::new());
         };
-        let (mut told, mut bytes) = (Vec::new(), 0);
+        let mut told = History::default();
         for attempt in 1..=execution.attempt {
             let Some(arn) = execution_arn(&machine, &ExecutionName::of(execution, attempt).to_string()) else { break };
             let mut page = None;
@@ -256,11 +252,9 @@ impl Engine for StepFunctions {
                     Err(error) => return Err(Refusal::Call(error).into()),
                 };
                 for event in events.iter().filter_map(|event| history::state_event(event, attempt)) {
-                    bytes += event.kind.document().as_str().len();
-                    told.push(event);
-                }
-                if told.len() >= MAX_EVENTS || bytes >= MAX_HISTORY_BYTES {
-                    return Ok(told);
+                    if !told.tell(event) {
+                        return Ok(told.into_events());
+                    }
                 }
                 page = next;
                 if page.is_none() {
@@ -268,7 +262,7 @@ impl Engine for StepFunctions {
                 }
             }
         }
-        Ok(told)
+        Ok(told.into_events())
     }
 }
 
