@@ -33,8 +33,8 @@ STORE_TESTS ?= store:: dispatch::a_second_implementation
 STACK ?= flowgate
 PARAMETERS ?=
 
-TARGET_DIR := $(if $(CARGO_TARGET_DIR),$(CARGO_TARGET_DIR),target)
-FLOWGATE_BIN := $(if $(filter /%,$(TARGET_DIR)),,$(CURDIR)/)$(TARGET_DIR)/debug/flowgate
+TARGET_DIR := $(abspath $(if $(CARGO_TARGET_DIR),$(CARGO_TARGET_DIR),target))
+FLOWGATE_BIN := $(TARGET_DIR)/debug/flowgate
 
 LAMBDA := .tools/lambda
 SAM := .tools/sam
@@ -155,7 +155,7 @@ bench: ## measures flowgate against a floor and peers: [BENCH="cold warm through
 check: check-static test ## runs every check a change must pass: format, lints, docs, licences, advisories, tests
 
 .PHONY: check-static
-check-static: fmt-check clippy doc licences advisories ## runs the checks that run no test
+check-static: fmt-check clippy check-bench doc licences advisories ## runs the checks that run no test
 
 .PHONY: fmt-check
 fmt-check: ## checks the format
@@ -168,6 +168,13 @@ clippy: ## lints all targets with and without the embedded store
 	$(CARGO) clippy --locked --all-targets -- -D warnings
 	@echo "==> clippy, as it is deployed"
 	$(CARGO) clippy --locked --all-targets --no-default-features -- -D warnings
+
+# `make bench` itself is no check, but what it needs must compile, and what is told of its results must be them.
+.PHONY: check-bench
+check-bench: ## lints the benchmark, and compares the README's table with the results
+	@echo "==> clippy of the benchmark's programs"
+	cd bench && $(CARGO) fmt --check && CARGO_TARGET_DIR="$(TARGET_DIR)" $(CARGO) clippy --locked --all-targets -- -D warnings
+	$(PYTHON) bench/run.py --check
 
 .PHONY: doc
 doc: ## builds the documentation, private items included, without a warning

@@ -10,14 +10,15 @@ Sections:
   engine      executions of one step from start to end, against Restate, and the memory of those that sleep
 
 All of them without a name. Each section stands in bench/results/latest.json with the machine, the versions, the load and
-the date it was measured with; a later run replaces the sections it measures and leaves the others. latest.md and the plots
-are made from that file; `bench/run.py --render` makes them again and measures nothing.
+the date it was measured with; a later run replaces the sections it measures and leaves the others. latest.md, the plots and
+the README's table are made from that file; `bench/run.py --render` makes them again and measures nothing.
 """
 
 import argparse
 import json
 import os
 import pathlib
+import re
 import shutil
 import signal
 import sys
@@ -34,6 +35,12 @@ SECTIONS = {
     "growth": serving.growth,
     "engine": serving.engine,
 }
+
+
+RESULTS = programs.BENCH / "results"
+
+# The README's table of goals, between two comments.
+IN_README = r"(<!-- bench: [^\n]*-->\n).*?(<!-- end of bench -->)"
 
 
 class Options:
@@ -53,10 +60,11 @@ class Options:
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("sections", nargs="*", metavar="SECTION", help=" ".join(SECTIONS))
-    parser.add_argument("--results", type=pathlib.Path, default=programs.BENCH / "results", help="where the results go")
+    parser.add_argument("--results", type=pathlib.Path, default=RESULTS, help="where the results go")
     parser.add_argument("--quick", action="store_true", help="a few of everything, to see whether it works")
     parser.add_argument("--no-build", action="store_true", help="measure what an earlier run built")
-    parser.add_argument("--render", action="store_true", help="make latest.md and the plots again, measure nothing")
+    parser.add_argument("--render", action="store_true", help="write what is made from latest.json again, measure nothing")
+    parser.add_argument("--check", action="store_true", help="fail unless what is made from latest.json is up to date")
     options = parser.parse_args()
     unknown = set(options.sections) - set(SECTIONS)
     if unknown:
@@ -68,11 +76,26 @@ def main():
     options.results.mkdir(parents=True, exist_ok=True)
     file = options.results / "latest.json"
     results = json.loads(file.read_text()) if file.exists() else {}
-    for name in () if options.render else options.sections or SECTIONS:
+    for name in () if options.render or options.check else options.sections or SECTIONS:
         results[name] = measure(name, Options(options.quick))
         file.write_text(json.dumps(results, indent=1) + "\n")
-    report.write(options.results, results)
+    files = rendered(options.results, results)
+    if options.check:
+        stale = [path for path, text in files.items() if not path.exists() or path.read_text() != text]
+        sys.exit(f"error: not what latest.json says: {', '.join(map(str, stale))}; run bench/run.py --render" if stale else 0)
+    for path, text in files.items():
+        path.write_text(text)
     say(f"done: {options.results / 'latest.md'}")
+
+
+def rendered(directory, results):
+    """Every file that is made from the results, and its text. Only the results that are kept go into the README."""
+    files, table = report.render(results)
+    files = {directory / name: text for name, text in files.items()}
+    if directory == RESULTS:
+        readme = programs.ROOT / "README.md"
+        files[readme] = re.sub(IN_README, lambda marks: f"{marks[1]}\n{table}{marks[2]}", readme.read_text(), flags=re.DOTALL)
+    return files
 
 
 def measure(name, options):

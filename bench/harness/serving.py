@@ -12,6 +12,9 @@ from .servers import Flowgate, MiniStack, Moto, Restate, Service
 
 CONNECTIONS = (1, 8, 64)
 
+# The list pages that are read: their names, and what is asked.
+PAGES = {"first": "limit=100", "offset 500": "limit=100&offset=500"}
+
 
 def load(server, request, connections, prefix="", tolerant=False, **limits):
     """Runs the load client and returns what it measured. An error ends the benchmark, for it would be measured as speed."""
@@ -173,9 +176,8 @@ def growth(options):
 
 def lists(server, records, options):
     """Latency of list pages: the newest hundred, and a hundred after five hundred that are passed over."""
-    pages = {"first": "limit=100", "offset 500": "limit=100&offset=500"}
     result = {}
-    for name, query in pages.items():
+    for name, query in PAGES.items():
         try:
             server.get("sleeping", "executions", query)
         except urllib.error.HTTPError as error:
