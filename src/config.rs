@@ -26,10 +26,11 @@
 //! | `FLOWGATE_WORKFLOW_CACHE_SECONDS` | how long a workflow is remembered, 0 to 3600 | `30` |
 //! | `FLOWGATE_RETENTION_DAYS` | how long a record is kept after its last change, 1 to 3650 | `90` |
 //! | `FLOWGATE_LIST_SHARDS` | over how many index partitions one workflow's executions are spread, 1 to 64; never lower it | `1` |
-//! | `FLOWGATE_LOG` | `off`, `error`, `warn`, `info`, `debug` or `trace` | `info` |
+//! | `FLOWGATE_LOG` | `off`, `error`, `warn`, `info`, `debug`, or `trace`, which releases know as `debug` | `info` |
 //! | `FLOWGATE_LOG_FORMAT` | `json` or `text` | `text` when local, else `json` |
 //! | `FLOWGATE_BIND` | the address plain HTTP listens on | `127.0.0.1` |
 //! | `PORT` | its port; 0 takes a free one | `8080` |
+//! | `AWS_LAMBDA_MAX_CONCURRENCY` | how many events Lambda sends at once, where it says so by this; a function that gets one after the other runs on one thread | none |
 //! | `FLOWGATE_FIXED_TIME` | an instant (RFC 3339) at which the clock stands still, so that signed event files stay valid; local only | none |
 //!
 //! Local is what only this machine can reach: plain HTTP on a loopback address, and `cargo lambda watch`. Everything else is
@@ -503,6 +504,15 @@ mod tests {
         assert!(!config.local && config.gateway == Gateway::Lambda && config.region == "eu-west-1");
         assert_eq!(config.store, Store::DynamoDb);
         assert_eq!(config.log_format, LogFormat::Json);
+    }
+
+    #[test]
+    fn a_deployed_function_deals_with_calls_one_by_one_unless_lambda_says_how_many_it_sends_at_once() {
+        let one_by_one = |variables: &[_]| read(variables).expect("a usable environment").one_by_one;
+        assert!(one_by_one(&[RUNTIME, TASK_ROOT, REGION, SECRET]));
+        assert!(!one_by_one(&[RUNTIME, TASK_ROOT, REGION, SECRET, ("AWS_LAMBDA_MAX_CONCURRENCY", "4")]));
+        assert!(!one_by_one(&[("FLOWGATE_BIND", "0.0.0.0"), REGION, SECRET]));
+        assert!(!one_by_one(&[]));
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! The events of an execution, as an engine gathers them to tell of it.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::execution::{StateEvent, StateEventKind};
 use crate::json::JsonText;
@@ -11,8 +11,10 @@ const MAX_EVENTS: usize = 25_000;
 /// After how many bytes of documents their values are left out. More than a function can answer with (6 MB).
 const MAX_BYTES: usize = 8 * 1024 * 1024;
 
-/// What is told of an execution, within bounds of memory. Of a long one every event is told, but the values of the first
-/// ones only: where its nodes stand is known even if not all that went through them is.
+const CUT: &str = "flowgate_value_cut";
+
+/// What is kept of an execution's events. Of a long one, more events than the first have no values: where its nodes stand is
+/// known even if not all that went through them is.
 #[derive(Default)]
 pub(super) struct History {
     events: Vec<StateEvent>,
@@ -34,6 +36,7 @@ impl History {
     }
 }
 
+/// The event with the skeleton of its document.
 fn without_values(event: StateEvent) -> StateEvent {
     let kind = match event.kind {
         StateEventKind::Entered(document) => StateEventKind::Entered(skeleton(&document)),
@@ -42,13 +45,24 @@ fn without_values(event: StateEvent) -> StateEvent {
     StateEvent { kind, ..event }
 }
 
-/// What [`super::nodes()`] tells success from failure by.
+/// What remains of a document: what [`super::nodes()`] tells success from failure by, and how long the values were.
 fn skeleton(document: &JsonText) -> JsonText {
-    let skeleton = match &document.value()["result"] {
-        result if result.is_object() => json!({"result": {"thrown": result["thrown"] == true}}),
-        _ => json!({}),
-    };
+    let (input, result) = (&document.value()["input"], &document.value()["result"]);
+    let mut skeleton = json!({"input": cut(input)});
+    if !result.is_null() {
+        skeleton["result"] = json!({"output": cut(&result["output"]), "thrown": result["thrown"] == true});
+    }
     JsonText::parse(&skeleton.to_string()).expect("what was just written is JSON")
+}
+
+/// What stands for a value that is left out: the form in which answers show values that are too long for them.
+fn cut(value: &Value) -> Value {
+    json!({CUT: {"bytes": value.to_string().len(), "beginning": ""}})
+}
+
+/// Whether a value was left out.
+pub(super) fn is_cut(value: &Value) -> bool {
+    value.get(CUT).is_some()
 }
 
 #[cfg(test)]
@@ -79,9 +93,11 @@ mod tests {
         }
         let events = history.into_events();
         assert_eq!(events[..2], [returned.clone(), thrown.clone()]);
-        assert_eq!(events[2], left("call", &json!({"result": {"thrown": false}})));
-        assert_eq!(events[3], left("call", &json!({"result": {"thrown": true}})));
-        assert_eq!(events[4], left("pause", &json!({})));
+        let gone = json!({"flowgate_value_cut": {"bytes": large.len() + 2, "beginning": ""}});
+        let bare = |thrown: bool| json!({"input": gone, "result": {"output": gone, "thrown": thrown}});
+        assert_eq!(events[2], left("call", &bare(false)));
+        assert_eq!(events[3], left("call", &bare(true)));
+        assert_eq!(events[4], left("pause", &json!({"input": gone})));
     }
 
     #[test]

@@ -8,6 +8,7 @@ use std::collections::HashMap;
 use serde_json::{Value, json};
 
 use super::compiler::{NODE_FAILED, Places, places};
+use super::history::is_cut;
 use crate::clock::Timestamp;
 use crate::execution::{Execution, Failure, StateEvent, StateEventKind, Status};
 use crate::json;
@@ -179,7 +180,11 @@ impl Telling<'_> {
         match &execution.ending {
             Some(ending) if self.attempt == execution.attempt => {
                 let output = ending.output.as_ref().map(json::JsonText::value);
-                self.end(ending.status, ending.at, output, ending.failure.as_ref().map(error_document));
+                let error = ending.failure.as_ref().map(error_document);
+                if let Some(run) = self.run_mut().filter(|run| run.error.as_ref().is_some_and(is_cut)) {
+                    run.error.clone_from(&error);
+                }
+                self.end(ending.status, ending.at, output, error);
             }
             _ if self.attempt != execution.attempt => {
                 self.end(Status::Failed, last.unwrap_or(execution.updated_at), None, None);
@@ -406,6 +411,18 @@ mod tests {
         ] {
             assert_eq!(told(&events, &execution(1, ending)), [expected]);
         }
+    }
+
+    #[test]
+    fn why_the_last_node_failed_is_known_from_the_execution_where_the_history_has_it_no_more() {
+        let gone = json!({"flowgate_value_cut": {"bytes": 9, "beginning": ""}});
+        let events = [
+            entered(2, "both", &json!({"input": gone})),
+            entered(3, "both.failed", &json!({"input": gone, "result": {"output": gone, "thrown": true}})),
+        ];
+        let ending = ending(Status::Failed, None, Some((NODE_FAILED, "{\"errorCode\":404}")));
+        let expected = format!("both 1 Failed {gone} - {{\"errorCode\":404}} 2-3");
+        assert_eq!(told(&events, &execution(1, ending)), [expected]);
     }
 
     #[test]

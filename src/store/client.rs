@@ -20,7 +20,7 @@ use tokio::sync::OnceCell;
 pub enum Endpoint {
     /// What the SDK's own settings say: AWS, or `AWS_ENDPOINT_URL_DYNAMODB`.
     Default,
-    /// A compatible server that does not care who asks, such as the embedded store.
+    /// A compatible server that does not care who asks.
     Local(String),
 }
 

@@ -37,6 +37,7 @@ mod status_change;
 
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use uuid::Uuid;
@@ -68,6 +69,9 @@ const TRIES: Pauses = Pauses { first_seconds: 1, longest_seconds: 300 };
 /// For how long after its start an execution that Step Functions does not know may yet turn up: its answers about executions
 /// are "eventually consistent".
 const TURNS_UP_SECONDS: i64 = 300;
+
+/// For how long further pages of a history are asked for. Who waits for it is better off with its beginning than with none.
+const TO_READ_ON: Duration = Duration::from_secs(5);
 
 /// How many versions of workflows a process remembers the state machines of.
 const REMEMBERED_MACHINES: usize = 1_000;
@@ -240,7 +244,7 @@ impl Engine for StepFunctions {
         let Some(machine) = self.noted(&VersionKey::of(execution)).await? else {
             return Ok(Vec::new());
         };
-        let mut told = History::default();
+        let (mut told, begun) = (History::default(), Instant::now());
         for attempt in 1..=execution.attempt {
             let Some(arn) = execution_arn(&machine, &ExecutionName::of(execution, attempt).to_string()) else { break };
             let mut page = None;
@@ -257,6 +261,9 @@ impl Engine for StepFunctions {
                     }
                 }
                 page = next;
+                if begun.elapsed() > TO_READ_ON {
+                    return Ok(told.into_events());
+                }
                 if page.is_none() {
                     break;
                 }
