@@ -33,7 +33,8 @@ STORE_TESTS ?= store:: dispatch::a_second_implementation
 STACK ?= flowgate
 PARAMETERS ?=
 
-TARGET_DIR := $(abspath $(if $(CARGO_TARGET_DIR),$(CARGO_TARGET_DIR),target))
+TARGET_DIR := $(if $(CARGO_TARGET_DIR),$(CARGO_TARGET_DIR),target)
+TARGET_DIR := $(if $(filter /%,$(TARGET_DIR)),,$(CURDIR)/)$(TARGET_DIR)
 FLOWGATE_BIN := $(TARGET_DIR)/debug/flowgate
 
 LAMBDA := .tools/lambda
@@ -173,7 +174,8 @@ clippy: ## lints all targets with and without the embedded store
 .PHONY: check-bench
 check-bench: ## lints the benchmark, and compares the README's table with the results
 	@echo "==> clippy of the benchmark's programs"
-	cd bench && $(CARGO) fmt --check && CARGO_TARGET_DIR="$(TARGET_DIR)" $(CARGO) clippy --locked --all-targets -- -D warnings
+	cd bench && $(CARGO) fmt --check && CARGO_TARGET_DIR="$(TARGET_DIR)" $(CARGO) clippy --locked --all-targets \
+		--features sdk-defaults -- -D warnings
 	$(PYTHON) bench/run.py --check
 
 .PHONY: doc

@@ -94,7 +94,10 @@ def rendered(directory, results):
     files = {directory / name: text for name, text in files.items()}
     if directory == RESULTS:
         readme = programs.ROOT / "README.md"
-        files[readme] = re.sub(IN_README, lambda marks: f"{marks[1]}\n{table}{marks[2]}", readme.read_text(), flags=re.DOTALL)
+        fill = lambda marks: f"{marks[1]}\n{table}{marks[2]}"
+        files[readme], count = re.subn(IN_README, fill, readme.read_text(), flags=re.DOTALL)
+        if count != 1:
+            sys.exit(f"error: {readme} has no place for the table, or several")
     return files
 
 

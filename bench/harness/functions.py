@@ -26,6 +26,8 @@ CREDENTIALS = json.dumps(
 )
 FROM_ENVIRONMENT = {"FLOWGATE_CREDENTIALS": CREDENTIALS}
 FROM_SECRETS_MANAGER = {"FLOWGATE_CREDENTIALS_SECRET": "flowgate"}
+# What the bare programs heed: no threads beside the main one, as flowgate where it is deployed.
+ONE_THREAD = {"ONE_THREAD": "1"}
 WORKFLOW = "order-fanout"
 # Where distributions keep the certificates they trust in one file.
 BUNDLES = ("/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt", "/etc/ssl/cert.pem")
@@ -72,6 +74,7 @@ def cold(options):
     deployed, defaults = programs.deployed(), programs.sdk_defaults()
     members = {
         "hello": ([programs.own("hello")], {}),
+        "hello, one thread": ([programs.own("hello")], ONE_THREAD),
         "flowgate": ([deployed], FROM_ENVIRONMENT),
         "flowgate, Secrets Manager": ([deployed], FROM_SECRETS_MANAGER),
         "flowgate, SDK defaults": ([defaults], FROM_ENVIRONMENT),
@@ -97,10 +100,11 @@ def cold(options):
 def warm(options):
     programs_under_test = {
         "floor": (programs.own("floor"), programs.own("floor-counted"), {}),
+        "floor, one thread": (programs.own("floor"), programs.own("floor-counted"), ONE_THREAD),
         "flowgate": (programs.deployed(), programs.own("flowgate-counted"), FROM_ENVIRONMENT),
     }
     events = options.count(5000, 100)
-    say(f"warm: 2 programs in turn, {events} starts each")
+    say(f"warm: {len(programs_under_test)} programs in turn, {events} starts each")
     members = [program(name, [binary], env) for name, (binary, _, env) in programs_under_test.items()]
     measured = measure(members, {"warm": {"warmup": max(events // 10, 10), "events": events}})
     result = {}

@@ -121,7 +121,7 @@ class Process:
 
 
 class Flowgate(Process):
-    """The binary with the embedded store, the way `make run` starts it."""
+    """The binary with the embedded store, as `make run` starts it but for the engine, which runs nothing unless asked to."""
 
     name = "flowgate"
     durability = "SQLite with a WAL, synchronous = FULL: one fdatasync for all starts that wait, before they are answered"

@@ -2,4 +2,5 @@
 
 pub mod allocations;
 pub mod floor;
+pub mod runtime;
 pub mod stand_in;

@@ -1,6 +1,5 @@
 //! The floor as a program.
 
-#[tokio::main]
-async fn main() -> Result<(), lambda_http::Error> {
-    flowgate_bench::floor::run().await
+fn main() -> Result<(), lambda_http::Error> {
+    flowgate_bench::runtime::of_environment()?.block_on(flowgate_bench::floor::run())
 }

@@ -2,7 +2,7 @@
 
 use lambda_http::{Body, Error, Request, Response, service_fn};
 
-#[tokio::main]
-async fn main() -> Result<(), Error> {
-    lambda_http::run(service_fn(|_: Request| async { Ok::<_, Error>(Response::new(Body::from("hello"))) })).await
+fn main() -> Result<(), Error> {
+    let hello = service_fn(|_: Request| async { Ok::<_, Error>(Response::new(Body::from("hello"))) });
+    flowgate_bench::runtime::of_environment()?.block_on(lambda_http::run(hello))
 }
