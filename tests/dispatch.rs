@@ -650,7 +650,8 @@ async fn a_retry_begins_where_the_last_attempt_ended() {
     assert_eq!((retried.status, retried.attempt), (Status::Running, 2), "handed over at once");
 
     let second = setup.step_functions.runs().into_iter().find(|run| run.name != first).expect("a second execution");
-    assert_eq!(second.name, first.replace("-1", "-2"));
+    let before = first.strip_suffix("-1").expect("the first attempt");
+    assert_eq!(second.name, format!("{before}-2"));
     let input: Value = serde_json::from_str(&second.input).expect("JSON");
     assert_eq!(
         input,
