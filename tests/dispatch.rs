@@ -419,6 +419,11 @@ async fn events_out_of_order_late_and_doubled_change_nothing_that_is_final() {
     setup.step_functions.run();
 }
 
+/// What the second attempt of an execution is called, by the name of the first.
+fn second_attempt(first: &str) -> String {
+    format!("{}-2", first.strip_suffix("-1").expect("the first attempt"))
+}
+
 #[tokio::test]
 async fn events_of_others_change_nothing() {
     let setup = Setup::new().await;
@@ -429,7 +434,7 @@ async fn events_of_others_change_nothing() {
     let strangers = [
         "by-hand".to_owned(),
         format!("{}-00000000000-1", id.as_str()),
-        name.replace("-1", "-2"),
+        second_attempt(&name),
         format!("{}-00000000000-1", "0".repeat(64)),
     ];
     for stranger in strangers {
@@ -650,8 +655,7 @@ async fn a_retry_begins_where_the_last_attempt_ended() {
     assert_eq!((retried.status, retried.attempt), (Status::Running, 2), "handed over at once");
 
     let second = setup.step_functions.runs().into_iter().find(|run| run.name != first).expect("a second execution");
-    let before = first.strip_suffix("-1").expect("the first attempt");
-    assert_eq!(second.name, format!("{before}-2"));
+    assert_eq!(second.name, second_attempt(&first));
     let input: Value = serde_json::from_str(&second.input).expect("JSON");
     assert_eq!(
         input,
